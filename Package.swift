@@ -1,0 +1,57 @@
+// swift-tools-version: 6.1
+import PackageDescription
+
+let package = Package(
+  name: "AttentionZoo",
+  products: [
+    .library(name: "AttentionCore", targets: ["AttentionCore"]),
+    .library(name: "AttentionZoo", targets: ["AttentionZoo"]),
+    .library(name: "ZooModels", targets: ["ZooModels"]),
+    .library(name: "ZooPlanner", targets: ["ZooPlanner"]),
+    .library(name: "ZooHarness", targets: ["ZooHarness"]),
+    .library(name: "ZooReports", targets: ["ZooReports"]),
+    .executable(name: "attnzoo", targets: ["attnzoo"]),
+  ],
+  dependencies: [
+    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+    .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
+    .package(url: "https://github.com/swiftlang/swift-subprocess", from: "1.0.2"),
+  ],
+  targets: [
+    // The rooms, from the ground up: a target imports only targets above it.
+    .target(name: "CAttentionKernels"),
+    .systemLibrary(
+      name: "COpenBLAS", pkgConfig: "openblas lapacke",
+      providers: [.apt(["libopenblas-dev", "liblapacke-dev"])]),
+    .target(name: "ZooMemory", dependencies: ["CAttentionKernels"]),
+    .target(name: "AttentionCore", dependencies: ["CAttentionKernels", "ZooMemory"]),
+    .target(
+      name: "ZooLinearAlgebra", dependencies: ["CAttentionKernels", "COpenBLAS", "ZooMemory"]),
+    .target(
+      name: "AttentionZoo", dependencies: ["AttentionCore", "ZooLinearAlgebra", "ZooMemory"]),
+    .target(
+      name: "ZooModels",
+      dependencies: ["AttentionZoo", "AttentionCore", "ZooLinearAlgebra", "ZooMemory"],
+      resources: [.copy("Resources/EmbeddedModel")]),
+    .target(name: "ZooRecords"),
+    .target(name: "ZooPlanner", dependencies: ["AttentionCore", "ZooRecords"]),
+    .target(
+      name: "ZooHarness",
+      dependencies: [
+        "ZooPlanner", "ZooRecords", "ZooModels", "AttentionZoo", "AttentionCore",
+        "ZooLinearAlgebra", "ZooMemory",
+        .product(name: "Subprocess", package: "swift-subprocess"),
+        .product(name: "Yams", package: "Yams"),
+      ]),
+    .target(name: "ZooReports", dependencies: ["ZooRecords"]),
+    .executableTarget(
+      name: "attnzoo",
+      dependencies: [
+        "ZooHarness", "ZooReports", "ZooPlanner", "ZooRecords", "ZooModels", "AttentionZoo",
+        "AttentionCore", "ZooMemory",
+        .product(name: "ArgumentParser", package: "swift-argument-parser"),
+      ]),
+  ],
+  swiftLanguageModes: [.v6],
+  cLanguageStandard: .gnu17
+)

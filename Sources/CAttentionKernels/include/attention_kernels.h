@@ -1,0 +1,132 @@
+// The attend primitive: a group of query rows against one stream of cached rows.
+//
+// Everything here is plain C with no allocation and no global state except the table of
+// instruction-set builds, which is filled once. Widths are elements, strides of caches bytes,
+// strides of float arrays elements. Accumulation is float32 throughout.
+#ifndef ATTENTION_KERNELS_H
+#define ATTENTION_KERNELS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+// How a row's elements are stored. ATTN_ELEMENT_CUSTOM rows go through a decode function.
+typedef enum attn_element {
+  ATTN_ELEMENT_F32 = 0,
+  ATTN_ELEMENT_F16 = 1,
+  ATTN_ELEMENT_BF16 = 2,
+  ATTN_ELEMENT_CUSTOM = 255,
+} attn_element;
+
+// Decodes `count` consecutive rows (tokens first_token ..< first_token + count) of `width`
+// elements, `row_bytes` apart, to float32 rows `width` apart at `out`.
+typedef void (*attn_decode_rows)(const void *context, const void *rows, int64_t row_bytes,
+                                 int64_t first_token, int32_t count, int32_t width, float *out);
+
+// Where the rows of one stream of one sequence lie. One addressing serves three caches:
+//   contiguous  page_table NULL, ring_tokens 0: token t is row t
+//   ring        page_table NULL, ring_tokens R: token t < sink_tokens is row t, a later one row
+//               sink_tokens + (t - sink_tokens) % R
+//   paged       token t is row t % page_tokens of page page_table[t / page_tokens]
+typedef struct attn_stream {
+  const void *keys;           // first key row (paged: of physical page 0)
+  const void *values;         // first value row; ignored when value_is_key_prefix
+  const int32_t *page_table;  // logical page -> physical page, or NULL
+  int64_t page_tokens;        // tokens a page (paged only)
+  int64_t page_bytes;         // from one physical page to the next, for keys and values alike
+  int64_t ring_tokens;        // rows that wrap, 0: no ring
+  int64_t sink_tokens;        // leading rows of a ring that are never overwritten
+  int64_t key_row_bytes;
+  int64_t value_row_bytes;
+  int32_t key_width;
+  int32_t value_width;
+  int32_t value_is_key_prefix;  // the value is the first value_width elements of the key row
+  int32_t key_element;          // attn_element
+  int32_t value_element;        // attn_element; equals key_element when value_is_key_prefix
+  attn_decode_rows key_decode;  // for ATTN_ELEMENT_CUSTOM, else NULL
+  attn_decode_rows value_decode;
+  const void *key_decode_context;
+  const void *value_decode_context;
+} attn_stream;
+
+// Tokens begin ..< end.
+typedef struct attn_range {
+  int64_t begin;
+  int64_t end;
+} attn_range;
+
+// Query rows, already rotated: all heads of the stream's group, for one token at decode or for a
+// block of tokens at prefill.
+typedef struct attn_queries {
+  const float *queries;  // row i at queries + i * query_stride, key_width elements
+  int64_t query_stride;
+  int32_t rows;
+  float scale;     // multiplies q·k
+  float soft_cap;  // c > 0: c * tanh(score / c) after scaling; 0: none
+  // Row i sees token t of the ranges when t < row_end[i] and (t >= row_begin[i] or
+  // t < sink_visible). NULL row_end: every row sees every token of the ranges.
+  const int64_t *row_begin;
+  const int64_t *row_end;
+  int64_t sink_visible;
+} attn_queries;
+
+// The running state of a softmax-weighted sum, one entry a query row:
+//   accumulator[i] = sum_t exp(s_t - maximum[i]) * v_t,  sum[i] = sum_t exp(s_t - maximum[i]).
+typedef struct attn_partial {
+  float *accumulator;          // row i at accumulator + i * accumulator_stride, value_width elements
+  int64_t accumulator_stride;
+  float *maximum;              // -infinity where nothing has been seen
+  float *sum;
+} attn_partial;
+
+// Scratch bytes that one attn_attend call needs (64-byte aligned by the caller).
+size_t attn_workspace_bytes(int32_t rows, int32_t key_width, int32_t value_width);
+
+// Sets a partial to "nothing seen": accumulator 0, maximum -infinity, sum 0.
+void attn_partial_reset(attn_partial *partial, int32_t rows, int32_t value_width);
+
+// Continues `partial` with the tokens of the ranges, which must lie within what the stream holds.
+// Each cached row is read from memory once for all query rows.
+void attn_attend(const attn_stream *stream, const attn_queries *queries, const attn_range *ranges,
+                 int32_t range_count, attn_partial *partial, void *workspace);
+
+// Merges `count` partials of the same rows and normalises into `out` (row i at
+// out + i * out_stride). sink_logits (one a row, or NULL) join the softmax's denominator and carry
+// no value. A row that saw nothing is zeros.
+void attn_merge(const attn_partial *partials, int32_t count, int32_t rows, int32_t value_width,
+                const float *sink_logits, float *out, int64_t out_stride);
+
+// Element conversions, round to nearest even; NaN stays NaN.
+void attn_encode_f16(const float *in, uint16_t *out, int64_t count);
+void attn_decode_f16(const uint16_t *in, float *out, int64_t count);
+void attn_encode_bf16(const float *in, uint16_t *out, int64_t count);
+void attn_decode_bf16(const uint16_t *in, float *out, int64_t count);
+
+// Skinny products: out[r][o] = sum_i in[r][i] * weights[o][i] (+ bias[o]) for 1 ... 32 rows; each
+// weight is read once. `element` is F32, F16 or BF16; outputs first ..< last are computed, so that
+// workers can share them.
+void attn_skinny_product(const void *weights, int32_t element, int64_t weight_stride_elements,
+                         const float *in, int64_t in_stride, int32_t rows, int64_t width,
+                         const float *bias, float *out, int64_t out_stride, int64_t first,
+                         int64_t last);
+
+// Instruction sets: "baseline", "avx2", "avx512", "neon". The best available one that has been
+// cleared for automatic use is chosen at the first call; the environment's ATTNZOO_ISA forces one.
+const char *attn_isa_name(void);
+int attn_isa_count(void);                  // builds this machine can run
+const char *attn_isa_at(int index);        // their names, baseline first
+int attn_isa_select(const char *name);     // 0 on success, -1 unknown or not runnable here
+
+// Machine probes. attn_probe_read touches every byte of `bytes` (a multiple of 64) once with
+// wide loads and returns a checksum; attn_probe_fma runs `iterations` of independent float32
+// fused multiply-adds and stores the number of FLOPs done.
+uint64_t attn_probe_read(const void *data, size_t bytes);
+float attn_probe_fma(int64_t iterations, int64_t *flops);
+
+#ifdef __cplusplus
+}
+#endif
+#endif
