@@ -1,0 +1,42 @@
+import ZooMemory
+
+/// Why a cache refused a call.
+public enum CacheError: Error, Sendable, CustomStringConvertible {
+  /// The system gave no memory.
+  case outOfMemory(bytes: Int)
+  /// The pool of a layer kind has no free page.
+  case outOfPages(pages: Int)
+  /// A sequence would grow past the capacity that the cache was made for.
+  case capacityExceeded(tokens: Int, capacity: Int)
+  /// More tokens at once than the cache was made for.
+  case chunkTooLong(tokens: Int, maxChunk: Int)
+  /// All sequences that the cache was made for are in use.
+  case noFreeSequence(sequences: Int)
+  /// No such sequence is open.
+  case unknownSequence(Int)
+  /// Truncation or fork at a point whose window is already overwritten.
+  case windowOverwritten(token: Int, firstHeld: Int)
+  /// Truncation or fork past the end.
+  case pastEnd(token: Int, length: Int)
+
+  public var description: String {
+    switch self {
+    case .outOfMemory(let bytes):
+      "out of memory: \(bytes) bytes of cache could not be allocated"
+    case .outOfPages(let pages):
+      "out of cache pages: all \(pages) are in use"
+    case .capacityExceeded(let tokens, let capacity):
+      "\(tokens) tokens do not fit into a cache made for \(capacity)"
+    case .chunkTooLong(let tokens, let maxChunk):
+      "\(tokens) tokens at once, the cache was made for chunks of \(maxChunk)"
+    case .noFreeSequence(let sequences):
+      "all \(sequences) sequences of the cache are in use"
+    case .unknownSequence(let sequence):
+      "sequence \(sequence) is not open"
+    case .windowOverwritten(let token, let firstHeld):
+      "the window before token \(token) is already overwritten; rows before \(firstHeld) are gone"
+    case .pastEnd(let token, let length):
+      "token \(token) lies past the sequence's \(length) tokens"
+    }
+  }
+}

@@ -1,0 +1,57 @@
+import CAttentionKernels
+
+/// One layer's side of a `KVCache`: rows go in with `append` and are read through `view`. A layer
+/// that shares rows sees its owner's.
+public struct LayerCache: Sendable {
+  /// The layer's layout.
+  public let layout: KVLayout
+  private let store: any RowStore
+  private let storeLayer: Int
+  private let format: RowFormat
+
+  init(layout: KVLayout, store: any RowStore, storeLayer: Int) {
+    self.layout = layout
+    self.store = store
+    self.storeLayer = storeLayer
+    format = RowFormat(layout)
+  }
+
+  /// Writes the rows of tokens `start ..< start + count` of a sequence, for which `extend` has made
+  /// room. A token is encoded as it is written: O(row), no other token is touched.
+  ///
+  /// - Parameters:
+  ///   - keys: `[count][streams × key width]`, token after token `keyStride` elements apart.
+  ///   - values: likewise of value width; nil where the value is a prefix of the key.
+  public func append(
+    sequence: Int, start: Int, count: Int, keys: UnsafePointer<Float>, keyStride: Int,
+    values: UnsafePointer<Float>?, valueStride: Int
+  ) {
+    precondition(layout.ownsRows, "a layer that shares rows appends none")
+    let shape = layout.shape
+    for token in 0..<count {
+      for stream in 0..<shape.streams {
+        let address = store.address(
+          layer: storeLayer, slot: sequence, stream: stream, token: start + token)
+        format.write(
+          key: keys + token * keyStride + stream * shape.keyWidth,
+          value: values.map { $0 + token * valueStride + stream * shape.valueWidth },
+          to: address)
+      }
+    }
+  }
+
+  /// The kernel's view of one stream of a sequence. Valid until the sequence is released or the
+  /// cache goes; the tokens in reach of the next query can be read.
+  public func view(sequence: Int, stream: Int) -> StreamView {
+    StreamView(raw: store.view(layer: storeLayer, slot: sequence, stream: stream))
+  }
+}
+
+/// Where the rows of one stream of one sequence lie and how they are stored.
+public struct StreamView: @unchecked Sendable {
+  /// The C kernel's argument.
+  public var raw: attn_stream
+
+  /// A view of rows that lie outside any cache; the caller keeps them alive.
+  public init(raw: attn_stream) { self.raw = raw }
+}

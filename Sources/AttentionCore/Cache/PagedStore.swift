@@ -1,0 +1,190 @@
+import CAttentionKernels
+import ZooMemory
+
+/// Paged storage (vLLM, arXiv 2309.06180): a pool of pages for each layer of the kind, one table a
+/// sequence for all of them. Pages are reference-counted, shared by forks and copied on write;
+/// pages that no later query of a window layer sees go back to the pool.
+///
+/// A page is `[keys: stream, row | values: stream, row]` of one layer; the pool `[layer][page]`.
+final class PagedStore: RowStore, @unchecked Sendable {
+  private let format: RowFormat
+  private let reservation: RowReservation
+  private let plan: CachePlan
+  private let pageTokens: Int
+  private let layers: Int
+  private let pageBytes: Int
+  private let valueOffset: Int
+  private let poolPages: Int
+  private let pool: AlignedBuffer
+  /// `[slot][logical page]` → physical page, −1: none.
+  private let tables: AlignedBuffer
+  private let table: UnsafeMutablePointer<Int32>
+  private var references: [Int32]
+  private var freePages: [Int32]
+  private var states: [SequenceState]
+  private let template: attn_stream
+
+  init(kind: LayerKind, plan: CachePlan, pageTokens: Int) throws(CacheError) {
+    format = RowFormat(kind.layout)
+    reservation = RowReservation(kind.layout, plan: plan)
+    self.plan = plan
+    self.pageTokens = pageTokens
+    layers = kind.owners.count
+    let shape = kind.layout.shape
+    pageBytes = pageTokens * kind.layout.rowBytesPerToken
+    valueOffset = shape.streams * pageTokens * format.keyRowBytes
+    poolPages = plan.sequences * reservation.pages
+    do {
+      pool = try AlignedBuffer(count: layers * poolPages * pageBytes)
+      tables = try AlignedBuffer(
+        count: plan.sequences * reservation.tableEntries * MemoryLayout<Int32>.stride)
+    } catch {
+      throw .outOfMemory(bytes: error.bytes)
+    }
+    table = tables.pointer()
+    table.update(repeating: -1, count: plan.sequences * reservation.tableEntries)
+    references = Array(repeating: 0, count: poolPages)
+    freePages = (0..<Int32(poolPages)).reversed()
+    states = Array(repeating: SequenceState(), count: plan.sequences)
+    var view = format.view
+    view.page_tokens = Int64(pageTokens)
+    view.page_bytes = Int64(pageBytes)
+    template = view
+  }
+
+  var allocatedBytes: Int { pool.mappedBytes }
+
+  var metadataBytes: Int {
+    states.count * SequenceState.bytes + tables.count
+      + 2 * poolPages * MemoryLayout<Int32>.stride
+  }
+
+  func open(_ slot: Int) { states[slot] = SequenceState() }
+
+  func close(_ slot: Int) {
+    for page in 0..<reservation.tableEntries { release(slot, page) }
+    states[slot] = SequenceState()
+  }
+
+  func extend(_ slot: Int, by count: Int) throws(CacheError) {
+    let length = states[slot].length
+    guard length + count <= plan.capacity else {
+      throw .capacityExceeded(tokens: length + count, capacity: plan.capacity)
+    }
+    if format.layout.reach.window != nil {
+      guard count <= plan.maxChunk else {
+        throw .chunkTooLong(tokens: count, maxChunk: plan.maxChunk)
+      }
+      releaseLeftBehind(slot)
+    }
+    let firstNew = (length + pageTokens - 1) / pageTokens
+    let lastNew = (length + count + pageTokens - 1) / pageTokens
+    let tail = length / pageTokens
+    let copiesTail =
+      !length.isMultiple(of: pageTokens) && count > 0 && references[physical(slot, tail)] > 1
+    guard freePages.count >= lastNew - firstNew + (copiesTail ? 1 : 0) else {
+      throw .outOfPages(pages: poolPages)
+    }
+    if copiesTail { copyOnWrite(slot, tail) }
+    for page in firstNew..<lastNew { setEntry(slot, page, takePage()) }
+    states[slot].length = length + count
+  }
+
+  func checkTruncation(_ slot: Int, to length: Int) throws(CacheError) {
+    var state = states[slot]
+    try state.truncate(to: length, reach: format.layout.reach)
+  }
+
+  func truncate(_ slot: Int, to length: Int) throws(CacheError) {
+    let before = states[slot].length
+    try states[slot].truncate(to: length, reach: format.layout.reach)
+    let firstFree = (length + pageTokens - 1) / pageTokens
+    for page in firstFree..<max(firstFree, (before + pageTokens - 1) / pageTokens) {
+      release(slot, page)
+    }
+  }
+
+  func fork(_ slot: Int, into target: Int, at length: Int) throws(CacheError) {
+    var state = states[slot]
+    try state.truncate(to: length, reach: format.layout.reach)
+    for page in 0..<(length + pageTokens - 1) / pageTokens {
+      let shared = entry(slot, page)
+      if shared >= 0 { references[Int(shared)] += 1 }
+      setEntry(target, page, shared)
+    }
+    states[target] = state
+  }
+
+  /// Gives back the pages that no query from the current length on sees.
+  private func releaseLeftBehind(_ slot: Int) {
+    let reach = format.layout.reach
+    let keep = reach.windowStart(at: states[slot].length) / pageTokens
+    let sinkPages = (reach.sinks + pageTokens - 1) / pageTokens
+    var page = max(sinkPages, states[slot].firstHeld / pageTokens)
+    while page < keep {
+      release(slot, page)
+      page += 1
+      states[slot].firstHeld = page * pageTokens
+    }
+  }
+
+  private func copyOnWrite(_ slot: Int, _ page: Int) {
+    let shared = physical(slot, page)
+    let own = takePage()
+    for layer in 0..<layers {
+      let base = pool.base + layer * poolPages * pageBytes
+      (base + Int(own) * pageBytes).copyMemory(
+        from: base + shared * pageBytes, byteCount: pageBytes)
+    }
+    references[shared] -= 1
+    setEntry(slot, page, own)
+  }
+
+  /// A free page with one reference. The caller has checked that there is one.
+  private func takePage() -> Int32 {
+    let page = freePages.removeLast()
+    references[Int(page)] = 1
+    return page
+  }
+
+  private func release(_ slot: Int, _ page: Int) {
+    let shared = entry(slot, page)
+    guard shared >= 0 else { return }
+    references[Int(shared)] -= 1
+    if references[Int(shared)] == 0 { freePages.append(shared) }
+    setEntry(slot, page, -1)
+  }
+
+  private func entry(_ slot: Int, _ page: Int) -> Int32 {
+    table[slot * reservation.tableEntries + page]
+  }
+
+  private func setEntry(_ slot: Int, _ page: Int, _ value: Int32) {
+    table[slot * reservation.tableEntries + page] = value
+  }
+
+  private func physical(_ slot: Int, _ page: Int) -> Int {
+    let page = entry(slot, page)
+    precondition(page >= 0, "a page that was given back is read")
+    return Int(page)
+  }
+
+  func address(
+    layer: Int, slot: Int, stream: Int, token: Int
+  ) -> (key: UnsafeMutableRawPointer, value: UnsafeMutableRawPointer) {
+    let page = physical(slot, token / pageTokens)
+    let base = pool.base + (layer * poolPages + page) * pageBytes
+    let line = stream * pageTokens + token % pageTokens
+    return (base + line * format.keyRowBytes, base + valueOffset + line * format.valueRowBytes)
+  }
+
+  func view(layer: Int, slot: Int, stream: Int) -> attn_stream {
+    var view = template
+    let base = pool.base + layer * poolPages * pageBytes
+    let line = stream * pageTokens
+    view.keys = UnsafeRawPointer(base + line * format.keyRowBytes)
+    view.values = UnsafeRawPointer(base + valueOffset + line * format.valueRowBytes)
+    view.page_table = UnsafePointer(table + slot * reservation.tableEntries)
+    return view
+  }
+}

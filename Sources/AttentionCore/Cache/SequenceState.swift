@@ -1,0 +1,23 @@
+/// What a store remembers of one sequence.
+struct SequenceState {
+  /// Tokens appended and not truncated, those included that a window has left behind.
+  var length = 0
+  /// First token past the sinks whose row is still held.
+  var firstHeld = 0
+
+  /// Bytes a sequence, for the metadata account.
+  static let bytes = MemoryLayout<SequenceState>.stride
+
+  /// Shortens to `newLength`, where the next query must still find its window.
+  mutating func truncate(to newLength: Int, reach: Reach) throws(CacheError) {
+    guard newLength >= 0, newLength <= length else {
+      throw .pastEnd(token: newLength, length: length)
+    }
+    let needed = max(reach.windowStart(at: newLength), reach.sinks)
+    guard needed >= newLength || needed >= firstHeld else {
+      throw .windowOverwritten(token: newLength, firstHeld: firstHeld)
+    }
+    length = newLength
+    firstHeld = min(firstHeld, newLength)
+  }
+}

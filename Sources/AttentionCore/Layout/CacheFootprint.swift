@@ -1,0 +1,126 @@
+/// The layers of one model that share tables and storage: same rows, reach and codec.
+public struct LayerKind: Sendable, Hashable {
+  /// Layout of the first owner of the kind.
+  public let layout: KVLayout
+  /// Layers that own rows, in order.
+  public let owners: [Int]
+
+  /// The kinds among `layouts`, in the order of their first owner.
+  public static func kinds(of layouts: [KVLayout]) -> [LayerKind] {
+    struct Key: Hashable {
+      var shape: RowShape
+      var reach: Reach
+      var codec: CodecPair
+    }
+    var order: [Key] = []
+    var owners: [Key: [KVLayout]] = [:]
+    for layout in layouts where layout.ownsRows {
+      let key = Key(shape: layout.shape, reach: layout.reach, codec: layout.codec)
+      if owners[key] == nil { order.append(key) }
+      owners[key, default: []].append(layout)
+    }
+    return order.map { key in
+      let members = owners[key] ?? []
+      return LayerKind(layout: members[0], owners: members.map(\.layer))
+    }
+  }
+}
+
+/// The rows that one sequence reserves in one layer kind, and what rounding adds.
+public struct RowReservation: Sendable, Hashable {
+  /// Rows a layer has room for.
+  public let rows: Int
+  /// Pages a sequence may hold at once; 0 without pages.
+  public let pages: Int
+  /// Entries of a sequence's page table; 0 without pages.
+  public let tableEntries: Int
+  /// Rows that wrap, 0 where none do.
+  public let ringRows: Int
+
+  /// What `layout` reserves for one sequence under `plan`.
+  public init(_ layout: KVLayout, plan: CachePlan) {
+    let capacity = plan.capacity
+    let chunk = min(plan.maxChunk, capacity)
+    // Queries of a chunk of T tokens see W − 1 + T tokens between them.
+    let span = layout.reach.window.map { min(capacity, $0 - 1 + chunk) }
+    let sinks = min(layout.reach.sinks, capacity)
+    switch plan.storage {
+    case .contiguous:
+      (rows, pages, tableEntries, ringRows) = (capacity, 0, 0, 0)
+    case .ring:
+      if let span, sinks + span < capacity {
+        (rows, pages, tableEntries, ringRows) = (sinks + span, 0, 0, span)
+      } else {
+        (rows, pages, tableEntries, ringRows) = (capacity, 0, 0, 0)
+      }
+    case .paged(let pageTokens):
+      let all = (capacity + pageTokens - 1) / pageTokens
+      var held = all
+      if let span {
+        // A span that starts at the last token of a page touches one page more.
+        let windowPages = (span + pageTokens - 2) / pageTokens + 1
+        let sinkPages = (sinks + pageTokens - 1) / pageTokens
+        held = min(all, windowPages + sinkPages)
+      }
+      (rows, pages, tableEntries, ringRows) = (held * pageTokens, held, all, 0)
+    }
+  }
+}
+
+/// The bytes that a cache of given layouts and plan really holds, before it is made: planner and
+/// cache both use it.
+public struct CacheFootprint: Sendable, Hashable {
+  /// Bytes of rows, every block rounded up to what the system maps.
+  public let rowBytes: Int
+  /// Part of `rowBytes` that rounding to mapped pages adds.
+  public let roundingBytes: Int
+  /// Page tables, lengths and reference counts.
+  public let metadataBytes: Int
+
+  /// What the cache takes from the system.
+  public var totalBytes: Int { rowBytes + metadataBytes }
+
+  /// The granularity of mapped memory, bytes.
+  public static let mappedPage = 4096
+
+  /// The footprint of `layouts` under `plan`.
+  public init(layouts: [KVLayout], plan: CachePlan) {
+    var rows = 0
+    var exact = 0
+    var metadata = 0
+    for kind in LayerKind.kinds(of: layouts) {
+      let reservation = RowReservation(kind.layout, plan: plan)
+      let perSequence = Self.bytes(of: kind, reservation)
+      let blocks = Self.blocks(plan: plan)
+      exact += perSequence * plan.sequences
+      rows += blocks.count * Self.mapped(perSequence * blocks.sequences)
+      metadata += Self.metadataBytes(reservation, plan: plan)
+    }
+    rowBytes = rows
+    roundingBytes = rows - exact
+    metadataBytes = metadata
+  }
+
+  /// Bytes of rows of one sequence in a layer kind.
+  static func bytes(of kind: LayerKind, _ reservation: RowReservation) -> Int {
+    kind.owners.count * reservation.rows * kind.layout.rowBytesPerToken
+  }
+
+  /// Mapped blocks of a layer kind and the sequences that each serves: one a sequence, or one pool.
+  static func blocks(plan: CachePlan) -> (count: Int, sequences: Int) {
+    if case .paged = plan.storage { (1, plan.sequences) } else { (plan.sequences, 1) }
+  }
+
+  /// Bytes of tables, lengths and reference counts of a layer kind.
+  static func metadataBytes(_ reservation: RowReservation, plan: CachePlan) -> Int {
+    let lengths = plan.sequences * SequenceState.bytes
+    let tables = plan.sequences * reservation.tableEntries * MemoryLayout<Int32>.stride
+    // A reference count and a place in the list of free pages for each page of the pool.
+    let pool = plan.sequences * reservation.pages * 2 * MemoryLayout<Int32>.stride
+    return lengths + tables + pool
+  }
+
+  static func mapped(_ bytes: Int) -> Int {
+    max(mappedPage, (bytes + mappedPage - 1) / mappedPage * mappedPage)
+  }
+}

@@ -1,0 +1,146 @@
+/// Everything about the bytes of one layer's cache, frozen. The planner sums it, the cache
+/// allocates from it, the kernels read by it and the tests hold the allocated bytes against it; no
+/// other place computes a size.
+public struct KVLayout: Sendable, Hashable {
+  /// Index of the layer.
+  public let layer: Int
+  /// Layer whose rows this layer reads; itself when it owns them.
+  public let owner: Int
+  /// What the heads are.
+  public let heads: HeadArrangement
+  /// Rows a token and their widths.
+  public let shape: RowShape
+  /// How far back the layer looks.
+  public let reach: Reach
+  /// How elements are stored.
+  public let codec: CodecPair
+
+  public init(
+    layer: Int, owner: Int, heads: HeadArrangement, shape: RowShape, reach: Reach, codec: CodecPair
+  ) {
+    self.layer = layer
+    self.owner = owner
+    self.heads = heads
+    self.shape = shape
+    self.reach = reach
+    self.codec = codec
+  }
+
+  /// Whether the layer has rows of its own.
+  public var ownsRows: Bool { owner == layer }
+
+  /// The codec of a key row: for latent attention of the whole row, whose two parts may differ.
+  public var keyCodec: any KVCodec {
+    if shape.valueIsKeyPrefix, codec.first.notation != codec.second.notation {
+      SplitRowCodec(
+        leading: codec.first, trailing: codec.second, leadingWidth: shape.valueWidth)
+    } else {
+      codec.first
+    }
+  }
+
+  /// The codec of a value row, where values are stored.
+  public var valueCodec: any KVCodec { shape.valueIsKeyPrefix ? keyCodec : codec.second }
+
+  /// Bytes of one key row.
+  public var keyRowBytes: Int { keyCodec.rowBytes(width: shape.keyWidth) }
+
+  /// Bytes of one value row; 0 where the value is a prefix of the key.
+  public var valueRowBytes: Int {
+    shape.valueIsKeyPrefix ? 0 : codec.second.rowBytes(width: shape.valueWidth)
+  }
+
+  /// Bytes of all rows of one token, whoever owns them.
+  public var rowBytesPerToken: Int { shape.streams * (keyRowBytes + valueRowBytes) }
+
+  /// Bytes that one more token adds to what the layer stores, before a window is full; 0 for a
+  /// layer that reads another's rows.
+  public var idealBytesPerToken: Int { ownsRows ? rowBytesPerToken : 0 }
+
+  /// Bytes that the layer needs for a sequence of `context` tokens.
+  public func idealBytes(context: Int) -> Int {
+    idealBytesPerToken * reach.visibleTokens(context: context)
+  }
+
+  /// Bytes that one decode step reads when the sequence has `context` tokens, the current one
+  /// included. A layer that shares rows reads them too.
+  public func readBytes(context: Int) -> Int {
+    rowBytesPerToken * reach.visibleTokens(context: context)
+  }
+
+  /// FLOPs of attend in one decode step at `context` tokens, a multiply and an add counted as two:
+  /// scores and weighted sum of every query head.
+  public func attendFLOPs(context: Int) -> Int {
+    2 * shape.streams * shape.queryHeadsPerStream * (shape.keyWidth + shape.valueWidth)
+      * reach.visibleTokens(context: context)
+  }
+}
+
+extension Variant {
+  /// The layout of every layer on `geometry`.
+  ///
+  /// Ownership under sharing is counted among layers of the same reach, row shape, codec and
+  /// sharing value.
+  /// - Throws: `NotationError` where the variant has no meaning on the geometry.
+  public func layouts(for geometry: ModelGeometry) throws(NotationError) -> [KVLayout] {
+    struct Kind: Hashable {
+      var sharing: String
+      var heads: HeadArrangement
+      var reach: Reach
+      var codec: CodecPair
+    }
+    let specs = try self.specs(for: geometry)
+    var kinds: [Kind] = []
+    var members: [Kind: [Int]] = [:]
+    for (layer, spec) in specs.enumerated() {
+      let window = spec.reach?.window(ofLayer: layer, count: geometry.layers)
+      let kind = Kind(
+        sharing: spec.sharing?.notation ?? "", heads: try spec.heads.arrangement(for: geometry),
+        reach: Reach(window: window, sinks: spec.sinks?.tokens ?? 0), codec: spec.codec)
+      kinds.append(kind)
+      members[kind, default: []].append(layer)
+    }
+    return kinds.enumerated().map { layer, kind in
+      var owner = layer
+      if let sharing = specs[layer].sharing, let peers = members[kind],
+        let index = peers.firstIndex(of: layer)
+      {
+        owner = peers[sharing.owner(of: index, count: peers.count)]
+      }
+      return KVLayout(
+        layer: layer, owner: owner, heads: kind.heads,
+        shape: RowShape(kind.heads, geometry: geometry), reach: kind.reach, codec: kind.codec)
+    }
+  }
+
+  /// Why an axis value saves nothing on `geometry` at `context` tokens, or nil where all do.
+  public func noop(
+    for geometry: ModelGeometry, context: Int
+  ) throws(NotationError) -> String? {
+    var reasons: [String] = []
+    let layouts = try self.layouts(for: geometry)
+    for (layer, spec) in try specs(for: geometry).enumerated() {
+      let layout = layouts[layer]
+      if case .grouped(let heads) = layout.heads, heads == geometry.queryHeads, !(spec.heads is MultiHead) {
+        reasons.append("\(spec.heads.notation) on \(geometry.queryHeads) query heads is mha")
+      }
+      let peers = layouts.filter {
+        $0.reach == layout.reach && $0.heads == layout.heads && $0.codec == layout.codec
+      }.count
+      if let sharing = spec.sharing {
+        if let reason = sharing.noop(count: peers) {
+          reasons.append(reason)
+        } else if peers == 1 {
+          reasons.append("\(sharing.notation) finds no second layer of the same reach")
+        }
+      }
+      if let window = layout.reach.window, window + layout.reach.sinks >= context {
+        reasons.append(
+          "a window of \(window + layout.reach.sinks) tokens covers the context of \(context)")
+      }
+    }
+    var seen = Set<String>()
+    let distinct = reasons.filter { seen.insert($0).inserted }
+    return distinct.isEmpty ? nil : distinct.joined(separator: "; ")
+  }
+}
