@@ -28,7 +28,7 @@ let package = Package(
     .target(
       name: "ZooLinearAlgebra", dependencies: ["CAttentionKernels", "COpenBLAS", "ZooMemory"]),
     .target(
-      name: "AttentionZoo", dependencies: ["AttentionCore", "ZooLinearAlgebra", "ZooMemory"]),
+      name: "AttentionZoo", dependencies: ["AttentionCore", "ZooLinearAlgebra", "ZooMemory", "CAttentionKernels"]),
     .target(
       name: "ZooModels",
       dependencies: ["AttentionZoo", "AttentionCore", "ZooLinearAlgebra", "ZooMemory"],
