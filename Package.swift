@@ -51,6 +51,10 @@ let package = Package(
         "AttentionCore", "ZooMemory",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
+    .testTarget(name: "ZooMemoryTests", dependencies: ["ZooMemory", "CAttentionKernels"]),
+    .testTarget(
+      name: "ZooLinearAlgebraTests",
+      dependencies: ["ZooLinearAlgebra", "ZooMemory", "CAttentionKernels"]),
   ],
   swiftLanguageModes: [.v6],
   cLanguageStandard: .gnu17
