@@ -51,6 +51,7 @@ let package = Package(
         "AttentionCore", "ZooMemory",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
+    .testTarget(name: "ZooModelsTests", dependencies: ["ZooModels"]),
   ],
   swiftLanguageModes: [.v6],
   cLanguageStandard: .gnu17

@@ -98,6 +98,7 @@ struct ConfigReader {
     _ key: String, found: String, expected: String, kind: CheckpointError.Kind = .malformed
   ) -> CheckpointError {
     CheckpointError(
-      kind: kind, file: file, place: "key \"\(prefix)\(key)\"", found: found, expected: expected)
+      kind: kind, file: file, place: "key \(CheckpointError.quoted(prefix + key))", found: found,
+      expected: expected)
   }
 }

@@ -53,9 +53,10 @@ struct SafetensorsHeader {
             name: name, value: value, dataStart: dataStart, fileLength: bytes.count, file: file))
       }
     }
-    // The sort is stable, so that empty tensors at the same place keep the order of their names.
+    // Empty tensors at the place of another come first, in the order of their names.
     entries.sort {
-      ($0.bytes.lowerBound, $0.bytes.upperBound) < ($1.bytes.lowerBound, $1.bytes.upperBound)
+      ($0.bytes.lowerBound, $0.bytes.upperBound, $0.name)
+        < ($1.bytes.lowerBound, $1.bytes.upperBound, $1.name)
     }
     try Self.checkTiling(entries, dataStart: dataStart, fileLength: bytes.count, file: file)
     self.entries = entries

@@ -34,8 +34,11 @@ public final class SafetensorsWriter {
       members.append(
         JSONValue.literal(SafetensorsHeader.metadataKey) + ":" + object.text(indented: false))
     }
-    // The sort is stable.
-    let ordered = tensors.sorted { $0.dtype.byteWidth > $1.dtype.byteWidth }
+    let ordered = tensors.enumerated()
+      .sorted {
+        (-$0.element.dtype.byteWidth, $0.offset) < (-$1.element.dtype.byteWidth, $1.offset)
+      }
+      .map(\.element)
     var slots: [String: Slot] = [:]
     var end = 0
     for tensor in ordered {
@@ -54,12 +57,10 @@ public final class SafetensorsWriter {
           path, tensor.name, found: "tensors past 2^62 bytes", expected: "a smaller file")
       }
       slots[tensor.name] = Slot(declaration: tensor, elementCount: elementCount, start: end)
-      let value = JSONValue.object([
-        "dtype": .string(tensor.dtype.rawValue),
-        "shape": .array(tensor.shape.map { .integer($0) }),
-        "data_offsets": .array([.integer(end), .integer(next)]),
-      ])
-      members.append(JSONValue.literal(tensor.name) + ":" + value.text(indented: false))
+      members.append(
+        JSONValue.literal(tensor.name) + ":{\"dtype\":\"\(tensor.dtype.rawValue)\",\"shape\":["
+          + tensor.shape.map { String($0) }.joined(separator: ",")
+          + "],\"data_offsets\":[\(end),\(next)]}")
       end = next
     }
     var header = Array("{\(members.joined(separator: ","))}".utf8)
