@@ -55,6 +55,7 @@ let package = Package(
     .testTarget(
       name: "ZooLinearAlgebraTests",
       dependencies: ["ZooLinearAlgebra", "ZooMemory", "CAttentionKernels"]),
+    .testTarget(name: "ZooModelsTests", dependencies: ["ZooModels"]),
   ],
   swiftLanguageModes: [.v6],
   cLanguageStandard: .gnu17
