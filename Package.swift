@@ -56,6 +56,11 @@ let package = Package(
       name: "ZooLinearAlgebraTests",
       dependencies: ["ZooLinearAlgebra", "ZooMemory", "CAttentionKernels"]),
     .testTarget(name: "ZooModelsTests", dependencies: ["ZooModels"]),
+    .testTarget(
+      name: "ConformanceTests",
+      dependencies: [
+        "ZooModels", "AttentionZoo", "AttentionCore", "ZooLinearAlgebra", "ZooMemory",
+      ]),
   ],
   swiftLanguageModes: [.v6],
   cLanguageStandard: .gnu17
