@@ -19,6 +19,8 @@ final class TemporaryFolder: Sendable {
   /// Writes `bytes` to `name` and returns the path.
   @discardableResult
   func write(_ bytes: [UInt8], to name: String) throws -> String {
+    // Some file systems flush a file that is overwritten; a new one costs no disk time.
+    unlink(self(name))
     try Data(bytes).write(to: URL(fileURLWithPath: self(name)))
     return self(name)
   }
