@@ -61,6 +61,8 @@ let package = Package(
       dependencies: [
         "ZooModels", "AttentionZoo", "AttentionCore", "ZooLinearAlgebra", "ZooMemory",
       ]),
+    .testTarget(
+      name: "ZooPlannerTests", dependencies: ["ZooPlanner", "ZooModels", "AttentionCore"]),
   ],
   swiftLanguageModes: [.v6],
   cLanguageStandard: .gnu17
