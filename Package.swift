@@ -62,7 +62,8 @@ let package = Package(
         "ZooModels", "AttentionZoo", "AttentionCore", "ZooLinearAlgebra", "ZooMemory",
       ]),
     .testTarget(
-      name: "ZooPlannerTests", dependencies: ["ZooPlanner", "ZooModels", "AttentionCore"]),
+      name: "ZooPlannerTests",
+      dependencies: ["ZooPlanner", "ZooModels", "AttentionCore", "ZooMemory"]),
   ],
   swiftLanguageModes: [.v6],
   cLanguageStandard: .gnu17

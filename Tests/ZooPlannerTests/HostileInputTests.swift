@@ -26,9 +26,10 @@ struct HostileInputTests {
     let heads = 1 << 20
     let width = 1 << 31
     let geometry = ModelGeometry(
-      name: "huge", layers: 1 << 14, hidden: width, queryHeads: heads, keyValueHeads: heads,
+      name: "huge", layers: ModelGeometry.mostLayers, hidden: width, queryHeads: heads,
+      keyValueHeads: heads,
       headWidth: width, mlpWidth: width, vocabulary: width, tiedEmbeddings: false, maxPositions: 1)
-    for notation in ["mha@f32", "mla:999999998+999999998", "mla:999999998+999999998x1048576"] {
+    for notation in ["mha@f32", "mla:65536+65536", "mla:65536+65536x4096"] {
       let variant = try variant(notation)
       #expect(throws: PlannerError.self) { try KVPlan(geometry: geometry, variant: variant) }
       #expect(throws: PlannerError.self) { try WeightPlan(geometry: geometry, variant: variant) }
@@ -52,7 +53,7 @@ struct HostileInputTests {
 
   @Test("sums past 64 bits")
   func sums() throws {
-    let plan = try cachePlan("llama-3.1-405b")
+    let plan = try cachePlan("deepseek-v3")
     #expect(throws: PlannerError.overflow("attend FLOPs")) {
       try plan.attendFLOPs(context: 1 << 40)
     }

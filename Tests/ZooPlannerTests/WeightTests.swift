@@ -1,5 +1,6 @@
 import AttentionCore
 import Testing
+import ZooMemory
 import ZooModels
 import ZooPlanner
 
@@ -67,11 +68,33 @@ struct WeightTests {
     #expect(latent.total - sharedLatent.total == 8 * 576 * 2_048)
   }
 
+  @Test(
+    "the decoder that runs has the planned parameters and FLOPs",
+    arguments: [
+      "mha", "gqa:2", "mqa", "gqa:2/cla:2", "mla:24+8", "mla:24+8x2", "mla:16+8/cla:3",
+      "mqa/cla:2/hybrid:2:1:8", "[mha*2,gqa:2*2,mla:16+8*2]",
+    ])
+  func decoder(notation: String) throws {
+    for tied in [true, false] {
+      var geometry = ModelGeometry.tiny
+      geometry.tiedEmbeddings = tied
+      let model = try DecoderModel(
+        randomWeights: geometry, variant: variant(notation), format: .float32, seed: 1,
+        pool: WorkerPool(threads: 1))
+      let plan = try WeightPlan(
+        geometry: geometry, variant: variant(notation), bitsPerParameter: 32)
+      #expect(plan.total == model.parameters)
+      #expect(plan.bytes == model.weightBytes)
+      #expect(2 * plan.multipliedPerToken == model.linearFLOPsPerToken)
+    }
+  }
+
   @Test("a step reads the experts that it touches")
   func experts() throws {
     let mixtral = try weightPlan("mixtral-8x7b")
     let one = mixtral.touchedBytes(sequences: 1)
-    #expect(abs(one - 2 * Double(mixtral.multipliedPerToken)) < 16)
+    let norms = 2 * Double(mixtral.norms)
+    #expect(abs(one - norms - 2 * Double(mixtral.multipliedPerToken)) < 16)
     let many = mixtral.touchedBytes(sequences: 10_000)
     #expect(abs(many - 2 * Double(mixtral.total - mixtral.embedding)) < 16)
     #expect(one < mixtral.touchedBytes(sequences: 2))

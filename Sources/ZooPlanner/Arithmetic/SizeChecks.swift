@@ -2,7 +2,7 @@ import AttentionCore
 
 /// The ranges within which the arithmetic of layouts cannot overflow.
 enum SizeLimit {
-  static let layers = 1 << 14
+  static let layers = ModelGeometry.mostLayers
   static let heads = 1 << 20
   static let width = 1 << 31
   static let tokens = 1 << 40

@@ -55,11 +55,15 @@ public enum BatchPlanner {
       throw .budgetBelowWeights(budget: budget, weights: weights)
     }
     try SizeLimit.check(overhead, "overhead", in: 0...SizeLimit.budget)
-    let plan = try KVPlan(layouts: layouts)
+    _ = try KVPlan(layouts: layouts)
     guard !LayerKind.kinds(of: layouts).isEmpty else {
       throw .invalid(name: "layouts", value: "without rows", expected: "a layer that owns rows")
     }
-    let sequence = try plan.sequenceBound(storage: storage, capacity: capacity, maxChunk: chunk)
+    try SizeLimit.check(capacity, "capacity", in: 1...Int.max)
+    try SizeLimit.check(chunk, "chunk", in: 1...Int.max)
+    if let tokens = storage.pageTokens {
+      try SizeLimit.check(tokens, "tokens a page", in: 1...Int.max)
+    }
     let fixed = weights + overhead
     guard fixed <= budget else {
       return MaxBatch(
@@ -74,9 +78,8 @@ public enum BatchPlanner {
         plan: CachePlan(
           storage: storage, sequences: sequences, capacity: capacity, maxChunk: chunk))
     }
-    // No footprint past this overflows, and none before it is near the largest budget.
-    let limit = Int.max / 2 / sequence
-    let byCache = largest(through: limit) { footprint($0).totalBytes <= free }
+    // A footprint that 64 bits cannot hold saturates, so that it fits no budget.
+    let byCache = largest(through: Int.max / 2) { footprint($0).totalBytes <= free }
     let sequences = try largest(through: byCache) { sequences throws(PlannerError) in
       let bytes = try checkedWorkspace(workspace, sequences)
       return bytes <= free - footprint(sequences).totalBytes

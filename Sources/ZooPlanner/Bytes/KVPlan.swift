@@ -71,35 +71,15 @@ public struct KVPlan: Sendable, Hashable {
   /// metadata apart.
   /// - Throws: `PlannerError` where a size is out of range or the sum overflows.
   public func footprint(_ plan: CachePlan) throws(PlannerError) -> CacheFootprint {
-    let sequence = try sequenceBound(
-      storage: plan.storage, capacity: plan.capacity, maxChunk: plan.maxChunk)
-    // Half of the range stays free for the rounding of pools.
-    _ = try (ExactCount(sequence) * ExactCount(plan.sequences) * 2).get("allocated cache bytes")
-    return CacheFootprint(layouts: layouts, plan: plan)
-  }
-
-  /// An upper bound of the footprint that one more sequence adds, bytes.
-  func sequenceBound(
-    storage: CacheStorage, capacity: Int, maxChunk: Int
-  ) throws(PlannerError) -> Int {
-    try SizeLimit.check(capacity, "capacity", in: 1...SizeLimit.tokens)
-    try SizeLimit.check(maxChunk, "chunk", in: 1...SizeLimit.tokens)
-    if let tokens = storage.pageTokens {
-      try SizeLimit.check(tokens, "tokens a page", in: 1...SizeLimit.tokens)
+    try SizeLimit.check(plan.sequences, "sequences", in: 1...Int.max)
+    try SizeLimit.check(plan.capacity, "capacity", in: 1...Int.max)
+    try SizeLimit.check(plan.maxChunk, "chunk", in: 1...Int.max)
+    if let tokens = plan.storage.pageTokens {
+      try SizeLimit.check(tokens, "tokens a page", in: 1...Int.max)
     }
-    let single = CachePlan(
-      storage: storage, sequences: 1, capacity: capacity, maxChunk: maxChunk)
-    var bound: ExactCount = 1
-    // Blocks of one sequence are rounded up each, a pool once.
-    let rounding = storage.pageTokens == nil ? CacheFootprint.mappedPage : 0
-    for kind in LayerKind.kinds(of: layouts) {
-      let reserved = RowReservation(kind.layout, plan: single)
-      let rows = ExactCount(kind.owners.count) * ExactCount(reserved.rows)
-      bound += rows * ExactCount(kind.layout.rowBytesPerToken)
-      bound += ExactCount(rounding + 64)
-      bound += 8 * (ExactCount(reserved.tableEntries) + ExactCount(reserved.pages))
-    }
-    return try bound.get("allocated cache bytes")
+    let footprint = CacheFootprint(layouts: layouts, plan: plan)
+    guard footprint.totalBytes < Int.max else { throw .overflow("allocated cache bytes") }
+    return footprint
   }
 
   private func sum(

@@ -78,9 +78,9 @@ public struct WeightPlan: Sendable, Hashable {
     bytes = (self.total * bitsPerParameter + 7) / 8
   }
 
-  /// Parameters that a token is multiplied with in a decode step: the active ones without the
-  /// embedding table, of which an untied model only reads a row.
-  public var multipliedPerToken: Int { outputHead > 0 ? active - embedding : active }
+  /// Parameters that a token is multiplied with in a decode step, two FLOPs each: the active ones
+  /// without norms and without the embedding table, of which an untied model only reads a row.
+  public var multipliedPerToken: Int { active - norms - (outputHead > 0 ? embedding : 0) }
 
   /// Bytes of weights that a decode step of `sequences` tokens must read: the dense ones, and the
   /// routed experts that it touches on average.
