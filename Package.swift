@@ -61,6 +61,9 @@ let package = Package(
       dependencies: [
         "ZooModels", "AttentionZoo", "AttentionCore", "ZooLinearAlgebra", "ZooMemory",
       ]),
+    .testTarget(
+      name: "ZooPlannerTests",
+      dependencies: ["ZooPlanner", "ZooModels", "AttentionCore", "ZooMemory"]),
   ],
   swiftLanguageModes: [.v6],
   cLanguageStandard: .gnu17
