@@ -57,7 +57,7 @@ extension Chart {
       let y = yMap.pixel(level.y)
       return SVG.line(
         Self.left, y, right, y, class: "axis", extra: " stroke-dasharray=\"5 4\"")
-        + SVG.text(level.name, x: right - 4, y: y - 6, anchor: "end", class: "soft")
+        + SVG.text(level.name, x: Self.left + 4, y: y - 6, class: "soft")
     }.joined()
   }
 
