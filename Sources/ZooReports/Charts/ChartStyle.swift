@@ -41,11 +41,11 @@ enum ChartStyle {
       return text + (closed ? "Z" : "")
     }
     switch shape(style) {
-    case 0, 8:
+    case 0:
       let radius = SVG.number(r)
       return "M\(SVG.number(x - r)) \(SVG.number(y))a\(radius) \(radius) 0 1 0 "
         + "\(SVG.number(2 * r)) 0a\(radius) \(radius) 0 1 0 \(SVG.number(-2 * r)) 0Z"
-    case 1, 9: return path([(-0.9, -0.9), (0.9, -0.9), (0.9, 0.9), (-0.9, 0.9)])
+    case 1: return path([(-0.9, -0.9), (0.9, -0.9), (0.9, 0.9), (-0.9, 0.9)])
     case 2: return path([(0, -1.2), (1.1, 0.8), (-1.1, 0.8)])
     case 3: return path([(0, -1.3), (1.3, 0), (0, 1.3), (-1.3, 0)])
     case 4: return path([(0, 1.2), (1.1, -0.8), (-1.1, -0.8)])
@@ -54,16 +54,16 @@ enum ChartStyle {
     case 6:
       return path([(-1.2, 0), (1.2, 0)], closed: false)
         + path([(0, -1.2), (0, 1.2)], closed: false)
-    default:
-      return path([
+    case 7:
+      let arms = [
         (0, -1.3), (0.4, -0.4), (1.3, 0), (0.4, 0.4), (0, 1.3), (-0.4, 0.4), (-1.3, 0),
         (-0.4, -0.4),
-      ])
+      ]
+      return path(arms)
+    case 8: return path([(0, -1.15), (1.1, -0.35), (0.7, 0.95), (-0.7, 0.95), (-1.1, -0.35)])
+    default: return path([(-1.1, -1), (1.1, 1), (1.1, -1), (-1.1, 1)])
     }
   }
-
-  /// Whether a marker is drawn as an outline only.
-  static func isHollow(_ style: Int) -> Bool { shape(style) >= 8 }
 
   private static func shape(_ style: Int) -> Int { (style + style / 10) % 10 }
 }
