@@ -64,6 +64,9 @@ let package = Package(
     .testTarget(
       name: "ZooPlannerTests",
       dependencies: ["ZooPlanner", "ZooModels", "AttentionCore", "ZooMemory"]),
+    .testTarget(name: "ZooRecordsTests", dependencies: ["ZooRecords"]),
+    .testTarget(
+      name: "ZooReportsTests", dependencies: ["ZooReports", "ZooRecords"], exclude: ["Golden"]),
   ],
   swiftLanguageModes: [.v6],
   cLanguageStandard: .gnu17
