@@ -45,7 +45,7 @@ INLINE void product_block_of(const int kind, const int ROWS, const int VECTORS, 
     if (kind != B_STRIDED && ahead) {
       const int bytes = VECTORS * LANES * (int)element_bytes(kind);
       UNROLL for (int p = 0; p < bytes; p += 64) {
-        __builtin_prefetch(rows[k + ahead] + offset + p, 0, 3);
+        __builtin_prefetch(rows[k + ahead] + offset + p, 0, 2);
       }
     }
     UNROLL for (int r = 0; r < ROWS; r++) {
