@@ -67,6 +67,10 @@ let package = Package(
     .testTarget(name: "ZooRecordsTests", dependencies: ["ZooRecords"]),
     .testTarget(
       name: "ZooReportsTests", dependencies: ["ZooReports", "ZooRecords"], exclude: ["Golden"]),
+    .target(name: "AllocationCounter", path: "Tests/Support/AllocationCounter"),
+    .testTarget(
+      name: "AttentionCoreTests",
+      dependencies: ["AttentionCore", "CAttentionKernels", "ZooMemory", "AllocationCounter"]),
   ],
   swiftLanguageModes: [.v6],
   cLanguageStandard: .gnu17
