@@ -1,0 +1,111 @@
+// From tokens to rows: contiguous, ring and paged streams become runs of rows that lie row_bytes
+// apart, and runs become tiles of row addresses.
+
+typedef struct run {
+  const char *keys;
+  const char *values;
+  int64_t tokens;
+} run;
+
+// The rows of the tokens from `token`, as far as they lie one after another, `limit` at most.
+INLINE run run_at(const attn_stream *stream, int64_t token, int64_t limit) {
+  const char *keys = stream->keys;
+  const char *values = stream->value_is_key_prefix ? stream->keys : stream->values;
+  int64_t value_row_bytes =
+      stream->value_is_key_prefix ? stream->key_row_bytes : stream->value_row_bytes;
+  int64_t row = token, tokens = limit;
+  if (stream->page_table) {
+    int64_t page = token / stream->page_tokens;
+    row = token - page * stream->page_tokens;
+    int64_t offset = (int64_t)stream->page_table[page] * stream->page_bytes;
+    keys += offset;
+    values += offset;
+    if (stream->page_tokens - row < tokens) tokens = stream->page_tokens - row;
+  } else if (stream->ring_tokens > 0) {
+    int64_t boundary;
+    if (token < stream->sink_tokens) {
+      boundary = stream->sink_tokens - token;
+    } else {
+      int64_t wrapped = (token - stream->sink_tokens) % stream->ring_tokens;
+      row = stream->sink_tokens + wrapped;
+      boundary = stream->ring_tokens - wrapped;
+    }
+    if (boundary < tokens) tokens = boundary;
+  }
+  return (run){keys + row * stream->key_row_bytes, values + row * value_row_bytes, tokens};
+}
+
+// The row addresses of a tile of consecutive tokens and, behind them, of the tile that follows, so
+// that a block of tokens can prefetch the rows a fixed number of tokens ahead. Addresses past
+// `count` repeat the last row, so that blocks of several tokens need no remainder.
+typedef struct tile {
+  int64_t first;
+  int32_t count;
+  int64_t next_first;
+  int32_t next_count;
+  const char *keys[2 * ATTN_TILE_TOKENS];
+  const char *values[2 * ATTN_TILE_TOKENS];
+} tile;
+
+// Walks the tokens of the ranges; a tile never spans two ranges.
+typedef struct tile_cursor {
+  const attn_stream *stream;
+  const attn_range *ranges;
+  int32_t range_count;
+  int32_t range;
+  int64_t token;
+} tile_cursor;
+
+static void fill_next_tile(tile_cursor *cursor, tile *tile) {
+  const attn_stream *stream = cursor->stream;
+  const char **keys = tile->keys + ATTN_TILE_TOKENS;
+  const char **values = tile->values + ATTN_TILE_TOKENS;
+  int32_t count = 0;
+  while (cursor->range < cursor->range_count) {
+    const attn_range *range = &cursor->ranges[cursor->range];
+    if (cursor->token < range->begin) cursor->token = range->begin;
+    if (cursor->token < range->end) {
+      int64_t left = range->end - cursor->token;
+      count = left < ATTN_TILE_TOKENS ? (int32_t)left : ATTN_TILE_TOKENS;
+      break;
+    }
+    cursor->range++;
+    cursor->token = INT64_MIN;
+  }
+  tile->next_first = cursor->token;
+  tile->next_count = count;
+  int64_t key_row_bytes = stream->key_row_bytes;
+  int64_t value_row_bytes =
+      stream->value_is_key_prefix ? stream->key_row_bytes : stream->value_row_bytes;
+  for (int32_t t = 0; t < count;) {
+    run r = run_at(stream, cursor->token + t, count - t);
+    for (int64_t i = 0; i < r.tokens; i++) {
+      keys[t + i] = r.keys + i * key_row_bytes;
+      values[t + i] = r.values + i * value_row_bytes;
+    }
+    t += (int32_t)r.tokens;
+  }
+  // Without tokens the slots repeat the current tile's last row: harmless to prefetch.
+  for (int32_t t = count; t < ATTN_TILE_TOKENS; t++) {
+    keys[t] = keys[t - 1];
+    values[t] = values[t - 1];
+  }
+  cursor->token += count;
+}
+
+INLINE void first_tile(tile_cursor *cursor, tile *tile) {
+  tile->keys[ATTN_TILE_TOKENS - 1] = cursor->stream->keys;
+  tile->values[ATTN_TILE_TOKENS - 1] = cursor->stream->values;
+  fill_next_tile(cursor, tile);
+}
+
+// Makes the tile that follows the current one; false at the end.
+INLINE bool next_tile(tile_cursor *cursor, tile *tile) {
+  if (tile->next_count == 0) return false;
+  tile->first = tile->next_first;
+  tile->count = tile->next_count;
+  memcpy(tile->keys, tile->keys + ATTN_TILE_TOKENS, sizeof(tile->keys) / 2);
+  memcpy(tile->values, tile->values + ATTN_TILE_TOKENS, sizeof(tile->values) / 2);
+  fill_next_tile(cursor, tile);
+  return true;
+}

@@ -1,0 +1,40 @@
+// Everything one build compiles. The including file sets
+//   LANES                floats a vector
+//   HAS_FMA              whether a fused multiply-add is one instruction
+//   HAS_HALF_CONVERSION  whether f16 <-> f32 is
+//   VECTOR_REGISTERS     16 or 32: how large a block of accumulators may be
+//   NATIVE_MAX           optional, a vector maximum that is one instruction
+//   TABLE, TABLE_NAME    the exported table
+#include <math.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include "../kernel_table.h"
+
+#include "vector.h"
+#include "exponential.h"
+#include "addressing.h"
+#include "widen.h"
+#include "dot_block.h"
+#include "product_block.h"
+#include "softmax_tile.h"
+#include "attend.h"
+#include "merge.h"
+#include "convert.h"
+#include "skinny.h"
+#include "probes.h"
+
+const attn_kernel_table TABLE = {
+    .name = TABLE_NAME,
+    .attend = attend,
+    .merge = merge,
+    .encode_f16 = encode_f16,
+    .decode_f16 = decode_f16,
+    .encode_bf16 = encode_bf16,
+    .decode_bf16 = decode_bf16,
+    .skinny_product = skinny_product,
+    .probe_read = probe_read,
+    .probe_fma = probe_fma,
+};

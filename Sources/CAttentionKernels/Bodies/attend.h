@@ -1,0 +1,320 @@
+// The attend primitive: for every tile of tokens, the scores of all query rows, the running
+// softmax, and the value product. How a tile is read depends on how many query rows share it:
+//   few rows   stored elements are widened in registers, straight from the cache
+//   more rows  the tile is widened to float32 once; with enough rows for its width the keys are
+//              also transposed, which turns the scores into a product without lane sums
+
+enum { KEYS_IN_PLACE, KEYS_WIDENED, KEYS_TRANSPOSED };
+
+typedef struct attend_plan {
+  int key_path;
+  bool values_in_place;
+  bool values_in_key_tile;  // the value is a prefix of a key tile that is widened anyway
+  int32_t key_ahead;        // tokens ahead to prefetch where rows are read in place
+  int32_t value_ahead;
+  float *key_tile, *value_tile, *key_columns, *scores;
+  int64_t key_stride, value_stride;
+} attend_plan;
+
+// About four kilobytes ahead, within the addresses a tile holds.
+INLINE int32_t prefetch_tokens(int64_t row_bytes) {
+  int64_t tokens = 4096 / (row_bytes > 0 ? row_bytes : 1);
+  tokens = (tokens + 7) / 8 * 8;
+  return tokens < 8 ? 8 : tokens > ATTN_TILE_TOKENS - 8 ? ATTN_TILE_TOKENS - 8 : (int32_t)tokens;
+}
+
+static attend_plan plan_attend(const attn_stream *stream, const attn_queries *queries,
+                               void *workspace) {
+  attn_workspace_layout layout = attn_lay_out_workspace(stream->key_width, stream->value_width);
+  attend_plan plan = {0};
+  char *bytes = workspace;
+  plan.key_tile = (float *)(bytes + layout.key_tile);
+  plan.value_tile = (float *)(bytes + layout.value_tile);
+  plan.key_columns = (float *)(bytes + layout.key_columns);
+  plan.scores = (float *)(bytes + layout.scores);
+  plan.key_stride = layout.key_stride;
+  plan.value_stride = layout.value_stride;
+
+  const int32_t rows = queries->rows;
+  const bool custom_keys = stream->key_element == ATTN_ELEMENT_CUSTOM;
+  const bool prefix = stream->value_is_key_prefix;
+  const int value_element = prefix ? stream->key_element : stream->value_element;
+  const bool custom_values = value_element == ATTN_ELEMENT_CUSTOM;
+  const bool key_vectors = stream->key_width % LANES == 0;
+  const bool value_vectors = stream->value_width % LANES == 0;
+
+  // Lane sums cost about half a vector operation a (row, token), a transposition one an element
+  // of LANES tokens.
+  if (!key_vectors || rows * 12 > stream->key_width) {
+    plan.key_path = KEYS_TRANSPOSED;
+  } else if (custom_keys || rows > DOT_ROWS) {
+    plan.key_path = KEYS_WIDENED;
+  } else {
+    plan.key_path = KEYS_IN_PLACE;
+  }
+  plan.values_in_place = !custom_values && value_vectors && rows <= PRODUCT_ROWS;
+  if (prefix && (custom_keys || (!plan.values_in_place && plan.key_path != KEYS_IN_PLACE))) {
+    plan.values_in_place = false;
+    plan.values_in_key_tile = true;
+  }
+  if (custom_keys) plan.key_stride = stream->key_width;
+  if (custom_values) plan.value_stride = stream->value_width;
+  plan.key_ahead = prefetch_tokens(stream->key_row_bytes);
+  plan.value_ahead = prefetch_tokens(prefix ? stream->key_row_bytes : stream->value_row_bytes);
+  return plan;
+}
+
+// Brings the tile's keys and values into the form the plan asks for, and says where.
+typedef struct prepared_tile {
+  int key_element;
+  const char *const *keys;
+  const char *tile_keys[ATTN_TILE_TOKENS];
+  product_operand values;
+} prepared_tile;
+
+static void prepare_tile(const attn_stream *stream, const attend_plan *plan, const tile *tile,
+                         prepared_tile *prepared) {
+  const int32_t count = tile->count;
+  const bool custom_keys = stream->key_element == ATTN_ELEMENT_CUSTOM;
+  const bool custom_values = stream->value_element == ATTN_ELEMENT_CUSTOM;
+  prepared->key_element = stream->key_element;
+  prepared->keys = tile->keys;
+  if (custom_keys || plan->key_path == KEYS_WIDENED || plan->values_in_key_tile) {
+    if (custom_keys) {
+      decode_rows(stream, false, tile, plan->key_tile);
+    } else {
+      widen_rows(stream->key_element, tile->keys, count, stream->key_width, plan->key_tile,
+                 plan->key_stride);
+    }
+    for (int32_t t = 0; t < ATTN_TILE_TOKENS; t++) {
+      int32_t row = t < count ? t : count - 1;
+      prepared->tile_keys[t] = (const char *)(plan->key_tile + row * plan->key_stride);
+    }
+    prepared->key_element = ATTN_ELEMENT_F32;
+    prepared->keys = prepared->tile_keys;
+  }
+  if (plan->key_path == KEYS_TRANSPOSED) {
+    transpose_rows(prepared->key_element, prepared->keys, count, stream->key_width,
+                   plan->key_columns);
+  }
+  product_operand *values = &prepared->values;
+  *values = (product_operand){.kind = B_STRIDED};
+  if (plan->values_in_place) {
+    values->kind = stream->value_is_key_prefix ? stream->key_element : stream->value_element;
+    values->rows = tile->values;
+    values->ahead = plan->value_ahead;
+  } else if (plan->values_in_key_tile) {
+    values->base = plan->key_tile;
+    values->stride = plan->key_stride;
+  } else {
+    values->base = plan->value_tile;
+    values->stride = plan->value_stride;
+    if (custom_values) {
+      decode_rows(stream, true, tile, plan->value_tile);
+    } else {
+      widen_rows(stream->value_is_key_prefix ? stream->key_element : stream->value_element,
+                 tile->values, count, stream->value_width, plan->value_tile, plan->value_stride);
+    }
+  }
+}
+
+// Scores of `rows` query rows from `first_row`, ATTN_TILE_TOKENS apart; entries past the tile's
+// tokens up to a multiple of LANES are arbitrary.
+static void score_tile(const attn_stream *stream, const attn_queries *queries,
+                       const attend_plan *plan, const prepared_tile *prepared, int32_t count,
+                       int32_t first_row, int32_t rows, float *scores) {
+  const int64_t query_stride = queries->query_stride;
+  const float *q = queries->queries + first_row * query_stride;
+  if (plan->key_path == KEYS_TRANSPOSED) {
+    const int64_t vectors = (count + LANES - 1) / LANES;
+    const product_operand columns = {
+        .kind = B_STRIDED, .base = plan->key_columns, .stride = ATTN_TILE_TOKENS};
+    const int block = even_block(rows, PRODUCT_ROWS);
+    for (int64_t v = 0; v < vectors;) {
+      int take = 0;
+      for (int32_t r = 0; r < rows; r += block) {
+        int n = rows - r < block ? rows - r : block;
+        take = product_vectors(block, vectors - v);
+        product_block(n, take, q + r * query_stride, query_stride, 0, stream->key_width, &columns,
+                      v * LANES, scores + r * ATTN_TILE_TOKENS + v * LANES, ATTN_TILE_TOKENS,
+                      NULL);
+      }
+      v += take;
+    }
+    return;
+  }
+  const bool in_place = plan->key_path == KEYS_IN_PLACE && prepared->keys != prepared->tile_keys;
+  const int block = even_block(rows, in_place ? DOT_ROWS : DOT_WIDENED_ROWS);
+  for (int32_t r = 0; r < rows; r += block) {
+    int n = rows - r < block ? rows - r : block;
+    dot_rows(prepared->key_element, n, q + r * query_stride, query_stride, prepared->keys, count,
+             stream->key_width, in_place ? plan->key_ahead : 0, scores + r * ATTN_TILE_TOKENS,
+             ATTN_TILE_TOKENS);
+  }
+}
+
+// Lines of the tile after this one that are still to be prefetched, for tiles that are copied
+// before use: spread over the products, which leave the memory idle.
+typedef struct prefetcher {
+  const char *const *rows[2];
+  int64_t row_bytes[2];
+  int32_t streams, stream, row, count;
+  int64_t byte;
+  int32_t share;
+} prefetcher;
+
+static void prefetch_some(prefetcher *p) {
+  int32_t left = p->share;
+  while (left > 0 && p->stream < p->streams) {
+    __builtin_prefetch(p->rows[p->stream][p->row] + p->byte, 0, 2);
+    left--;
+    p->byte += 64;
+    if (p->byte >= p->row_bytes[p->stream]) {
+      p->byte = 0;
+      if (++p->row == p->count) {
+        p->row = 0;
+        p->stream++;
+      }
+    }
+  }
+}
+
+// accumulator = rescale * accumulator + weights * values over tokens begin ..< end of the tile.
+static void value_product(const product_operand *values, const float *weights,
+                          const float *rescale, int32_t rows, int32_t begin, int32_t end,
+                          int64_t width, float *accumulator, int64_t stride,
+                          prefetcher *prefetch) {
+  const int64_t vectors = width / LANES, tail = width % LANES;
+  const int block = even_block(rows, PRODUCT_ROWS);
+  for (int64_t v = 0; v < vectors;) {
+    const int take = product_vectors(block, vectors - v);
+    for (int32_t r = 0; r < rows; r += block) {
+      int n = rows - r < block ? rows - r : block;
+      if (prefetch) prefetch_some(prefetch);
+      product_block(n, take, weights + r * ATTN_TILE_TOKENS, ATTN_TILE_TOKENS, begin, end, values,
+                    v * LANES, accumulator + r * stride + v * LANES, stride, rescale + r);
+    }
+    v += take;
+  }
+  if (tail) {
+    // The last columns take a whole vector of the (padded) tile through a block of their own, so
+    // that nothing past the accumulator's width is written.
+    float block_sums[PRODUCT_ROWS * LANES];
+    for (int32_t r = 0; r < rows; r += block) {
+      int n = rows - r < block ? rows - r : block;
+      product_block(n, 1, weights + r * ATTN_TILE_TOKENS, ATTN_TILE_TOKENS, begin, end, values,
+                    vectors * LANES, block_sums, LANES, NULL);
+      for (int i = 0; i < n; i++) {
+        float *out = accumulator + (r + i) * stride + vectors * LANES;
+        for (int64_t j = 0; j < tail; j++) {
+          out[j] = out[j] * rescale[r + i] + block_sums[i * LANES + j];
+        }
+      }
+    }
+  }
+}
+
+// Whether every value of the tile is finite. Only then may a masked token take part with weight 0.
+static bool values_are_finite(const product_operand *values, int32_t count, int64_t width) {
+  float probe = 0;
+  for (int32_t t = 0; t < count; t++) {
+    const char *row = values->kind == B_STRIDED
+                          ? (const char *)(values->base + (int64_t)t * values->stride)
+                          : values->rows[t];
+    const int element = values->kind == B_STRIDED ? B_F32 : values->kind;
+    vfloat total = splat(0);
+    int64_t i = 0;
+    for (; i + LANES <= width; i += LANES) {
+      total = total + load_element(element, row, i) * splat(0);
+    }
+    if (i < width) total = total + load_element_tail(element, row, i, width - i) * splat(0);
+    probe += sum_lanes(total);
+  }
+  return probe == 0;
+}
+
+// The value product where some row must not touch some token: row by row, run by run.
+static void masked_value_product(const product_operand *values, const float *weights,
+                                 const float *rescale, const visible_tokens *visible,
+                                 int32_t rows, int64_t width, float *accumulator,
+                                 int64_t stride) {
+  product_operand plain = *values;
+  plain.ahead = 0;
+  const float one = 1;
+  for (int32_t r = 0; r < rows; r++) {
+    const float *w = weights + r * ATTN_TILE_TOKENS;
+    float *out = accumulator + r * stride;
+    value_product(&plain, w, rescale + r, 1, 0, visible[r].head, width, out, stride, NULL);
+    value_product(&plain, w, &one, 1, visible[r].tail, visible[r].end, width, out, stride, NULL);
+  }
+}
+
+static void attend(const attn_stream *stream, const attn_queries *queries,
+                   const attn_range *ranges, int32_t range_count, attn_partial *partial,
+                   void *workspace) {
+  const int32_t rows = queries->rows;
+  if (rows <= 0) return;
+  const attend_plan plan = plan_attend(stream, queries, workspace);
+  const int64_t value_width = stream->value_width;
+  const int32_t row_block = even_block(rows, ATTN_ROW_BLOCK);
+  const int32_t row_blocks = (rows + row_block - 1) / row_block;
+  const int32_t copied_streams = plan.values_in_place || stream->value_is_key_prefix ? 1 : 2;
+  const bool copies = plan.key_path != KEYS_IN_PLACE || !plan.values_in_place;
+
+  tile_cursor cursor = {stream, ranges, range_count, 0, INT64_MIN};
+  tile tile;
+  prepared_tile prepared;
+  first_tile(&cursor, &tile);
+  while (next_tile(&cursor, &tile)) {
+    const int32_t count = tile.count;
+    bool is_prepared = false;
+    int finite = -1;  // not looked at yet
+    prefetcher prefetch = {
+        .rows = {tile.keys + ATTN_TILE_TOKENS, tile.values + ATTN_TILE_TOKENS},
+        .row_bytes = {stream->key_row_bytes, stream->value_row_bytes},
+        .streams = copied_streams,
+        .count = tile.next_count,
+    };
+    if (copies && tile.next_count) {
+      int64_t lines = 0;
+      for (int32_t s = 0; s < prefetch.streams; s++) {
+        lines += (prefetch.row_bytes[s] + 63) / 64 * tile.next_count;
+      }
+      int64_t blocks = (rows + PRODUCT_ROWS - 1) / PRODUCT_ROWS *
+                       ((value_width / LANES + PRODUCT_VECTORS(PRODUCT_ROWS) - 1) /
+                        PRODUCT_VECTORS(PRODUCT_ROWS));
+      prefetch.share = (int32_t)(lines / (blocks > 0 ? blocks : 1) + 1);
+    } else {
+      prefetch.streams = 0;
+    }
+    for (int32_t b = 0; b < row_blocks; b++) {
+      const int32_t first_row = b * row_block;
+      const int32_t n = rows - first_row < row_block ? rows - first_row : row_block;
+      if (n <= 0) break;
+      visible_tokens visible[ATTN_ROW_BLOCK];
+      bool any = false, all = true;
+      for (int32_t r = 0; r < n; r++) {
+        visible[r] = visible_in_tile(queries, first_row + r, tile.first, count);
+        any |= !sees_nothing(visible[r]);
+        all &= sees_all(visible[r], count);
+      }
+      if (!any) continue;
+      if (!is_prepared) prepare_tile(stream, &plan, &tile, &prepared);
+      is_prepared = true;
+
+      float rescale[ATTN_ROW_BLOCK + LANES];
+      float *accumulator = partial->accumulator + first_row * partial->accumulator_stride;
+      score_tile(stream, queries, &plan, &prepared, count, first_row, n, plan.scores);
+      softmax_tile(queries, n, visible, count, plan.scores, partial->maximum + first_row,
+                   partial->sum + first_row, rescale);
+      if (!all && finite < 0) finite = values_are_finite(&prepared.values, count, value_width);
+      if (all || finite) {
+        value_product(&prepared.values, plan.scores, rescale, n, 0, count, value_width,
+                      accumulator, partial->accumulator_stride, &prefetch);
+      } else {
+        masked_value_product(&prepared.values, plan.scores, rescale, visible, n, value_width,
+                             accumulator, partial->accumulator_stride);
+      }
+    }
+  }
+}

@@ -1,0 +1,124 @@
+// Dot products of a few float rows with a few stored rows, both read along the width: the scores
+// of few query rows, and the skinny products. Each stored element is widened once for all rows of
+// the block.
+
+// The tokens a block of `rows` rows takes, so that the accumulators fill the registers.
+#if VECTOR_REGISTERS == 32
+#define DOT_ROWS 8
+#define DOT_TOKENS(rows) ((rows) <= 3 ? 8 : (rows) <= 6 ? 4 : 2)
+#else
+#define DOT_ROWS 6
+#define DOT_TOKENS(rows) ((rows) <= 1 ? 8 : (rows) <= 3 ? 4 : 2)
+#endif
+
+// out[r * out_stride + t] = sum_i in[r * in_stride + i] * stored[t][i] for `ROWS` rows and `TOKENS`
+// stored rows.
+INLINE void dot_block_of(const int element, const int ROWS, const int TOKENS, const float *in,
+                         int64_t in_stride, const char *const *stored, int64_t width, float *out,
+                         int64_t out_stride) {
+  vfloat sums[DOT_ROWS * 8];
+  UNROLL for (int j = 0; j < ROWS * TOKENS; j++) sums[j] = splat(0);
+  int64_t i = 0;
+  for (; i + LANES <= width; i += LANES) {
+    vfloat x[DOT_ROWS];
+    UNROLL for (int r = 0; r < ROWS; r++) x[r] = load(in + r * in_stride + i);
+    UNROLL for (int t = 0; t < TOKENS; t++) {
+      vfloat y = load_element(element, stored[t], i);
+      UNROLL for (int r = 0; r < ROWS; r++) {
+        sums[r * TOKENS + t] = fma_vector(x[r], y, sums[r * TOKENS + t]);
+      }
+    }
+  }
+  if (i < width) {
+    for (int t = 0; t < TOKENS; t++) {
+      vfloat y = load_element_tail(element, stored[t], i, width - i);
+      UNROLL for (int r = 0; r < ROWS; r++) {
+        vfloat x = load_element_tail(ATTN_ELEMENT_F32, (const char *)(in + r * in_stride), i,
+                                     width - i);
+        sums[r * TOKENS + t] = fma_vector(x, y, sums[r * TOKENS + t]);
+      }
+    }
+  }
+  if (TOKENS == 2) {
+    UNROLL for (int r = 0; r < ROWS; r += 2) {
+      const int s = r + 1 < ROWS ? r + 1 : r;
+      quad q = sum_four(sums[2 * r], sums[2 * r + 1], sums[2 * s], sums[2 * s + 1]);
+      memcpy(out + r * out_stride, &q, 8);
+      if (s > r) memcpy(out + s * out_stride, (const char *)&q + 8, 8);
+    }
+  } else {
+    UNROLL for (int r = 0; r < ROWS; r++) {
+      UNROLL for (int t = 0; t < TOKENS; t += 4) {
+        const vfloat *s = sums + r * TOKENS + t;
+        *(quad_any *)(out + r * out_stride + t) = sum_four(s[0], s[1], s[2], s[3]);
+      }
+    }
+  }
+}
+
+// All of `count` stored rows (addresses readable up to the next multiple of 8) against ROWS rows;
+// the rows `ahead` tokens further are prefetched.
+INLINE void dot_rows_of(const int element, const int ROWS, const float *in, int64_t in_stride,
+                        const char *const *stored, int32_t count, int64_t width, int32_t ahead,
+                        float *out, int64_t out_stride) {
+  const int TOKENS = DOT_TOKENS(ROWS);
+  const int64_t bytes = width * (int64_t)element_bytes(element);
+  for (int32_t t = 0; t < count; t += TOKENS) {
+    if (ahead) {
+      for (int j = 0; j < TOKENS; j++) {
+        const char *row = stored[t + ahead + j];
+        for (int64_t b = 0; b < bytes; b += 64) __builtin_prefetch(row + b, 0, 3);
+      }
+    }
+    dot_block_of(element, ROWS, TOKENS, in, in_stride, stored + t, width, out + t, out_stride);
+  }
+}
+
+#define DOT_CASE(ROWS)                                                                         \
+  case ROWS:                                                                                   \
+    dot_rows_of(element, ROWS, in, in_stride, stored, count, width, ahead, out, out_stride);   \
+    break;
+
+INLINE void dot_rows_element(const int element, int rows, const float *in, int64_t in_stride,
+                             const char *const *stored, int32_t count, int64_t width,
+                             int32_t ahead, float *out, int64_t out_stride) {
+  switch (rows) {
+    DOT_CASE(1)
+    DOT_CASE(2)
+    DOT_CASE(3)
+    DOT_CASE(4)
+    DOT_CASE(5)
+    DOT_CASE(6)
+#if DOT_ROWS == 8
+    DOT_CASE(7)
+    DOT_CASE(8)
+#endif
+    default: break;
+  }
+}
+
+static void dot_rows(int element, int rows, const float *in, int64_t in_stride,
+                     const char *const *stored, int32_t count, int64_t width, int32_t ahead,
+                     float *out, int64_t out_stride) {
+  switch (element) {
+    case ATTN_ELEMENT_F16:
+      dot_rows_element(ATTN_ELEMENT_F16, rows, in, in_stride, stored, count, width, ahead, out,
+                       out_stride);
+      break;
+    case ATTN_ELEMENT_BF16:
+      dot_rows_element(ATTN_ELEMENT_BF16, rows, in, in_stride, stored, count, width, ahead, out,
+                       out_stride);
+      break;
+    default:
+      dot_rows_element(ATTN_ELEMENT_F32, rows, in, in_stride, stored, count, width, ahead, out,
+                       out_stride);
+      break;
+  }
+}
+
+// Rows a block takes where the stored rows are float32 in the cache already.
+#if VECTOR_REGISTERS == 32
+#define DOT_WIDENED_ROWS 6
+#else
+#define DOT_WIDENED_ROWS 3
+#endif

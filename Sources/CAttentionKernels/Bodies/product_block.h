@@ -1,0 +1,125 @@
+// c = scale * c + a b for a block of rows of a and a few vectors of columns of b, accumulated in
+// registers: the value product (a: weights, b: value rows) and, over transposed keys, the scores of
+// many query rows (a: queries, b: key columns).
+
+// Where row k of b lies: at rows[k], or at base + k * stride floats.
+enum { B_F32 = ATTN_ELEMENT_F32, B_F16 = ATTN_ELEMENT_F16, B_BF16 = ATTN_ELEMENT_BF16, B_STRIDED };
+
+typedef struct product_operand {
+  int kind;                 // B_...
+  const char *const *rows;  // B_F32, B_F16, B_BF16: addresses of rows
+  int32_t ahead;            // rows ahead to prefetch, 0: none
+  const float *base;        // B_STRIDED
+  int64_t stride;
+} product_operand;
+
+#if VECTOR_REGISTERS == 32
+#define PRODUCT_ROWS 8
+#define PRODUCT_VECTORS(rows) ((rows) <= 3 ? 8 : (rows) <= 6 ? 4 : 3)
+#else
+#define PRODUCT_ROWS 4
+#define PRODUCT_VECTORS(rows) ((rows) <= 1 ? 8 : (rows) <= 3 ? 4 : 3)
+#endif
+
+INLINE void product_block_of(const int kind, const int ROWS, const int VECTORS, const float *a,
+                             int64_t a_stride, int64_t begin, int64_t end,
+                             const product_operand *b, int64_t column, float *c, int64_t c_stride,
+                             const float *scale) {
+  vfloat sums[PRODUCT_ROWS][8];
+  UNROLL for (int r = 0; r < ROWS; r++) {
+    UNROLL for (int v = 0; v < VECTORS; v++) {
+      sums[r][v] = scale ? load(c + r * c_stride + v * LANES) * splat(scale[r]) : splat(0);
+    }
+  }
+  const char *const *rows = b->rows;
+  const float *base = b->base + column;
+  const int64_t stride = b->stride;
+  const int32_t ahead = b->ahead;
+  const int64_t offset = column * (int64_t)(kind == B_STRIDED ? 4 : element_bytes(kind));
+  for (int64_t k = begin; k < end; k++) {
+    vfloat y[8];
+    UNROLL for (int v = 0; v < VECTORS; v++) {
+      y[v] = kind == B_STRIDED ? load(base + k * stride + v * LANES)
+                               : load_element(kind, rows[k] + offset, v * LANES);
+    }
+    if (kind != B_STRIDED && ahead) {
+      const int bytes = VECTORS * LANES * (int)element_bytes(kind);
+      UNROLL for (int p = 0; p < bytes; p += 64) {
+        __builtin_prefetch(rows[k + ahead] + offset + p, 0, 3);
+      }
+    }
+    UNROLL for (int r = 0; r < ROWS; r++) {
+      vfloat x = splat(a[r * a_stride + k]);
+      UNROLL for (int v = 0; v < VECTORS; v++) sums[r][v] = fma_vector(x, y[v], sums[r][v]);
+    }
+  }
+  UNROLL for (int r = 0; r < ROWS; r++) {
+    UNROLL for (int v = 0; v < VECTORS; v++) store(c + r * c_stride + v * LANES, sums[r][v]);
+  }
+}
+
+#define PRODUCT_CASE(ROWS, VECTORS)                                                             \
+  case ROWS * 16 + VECTORS:                                                                     \
+    if (VECTORS <= PRODUCT_VECTORS(ROWS)) {                                                     \
+      product_block_of(kind, ROWS, VECTORS, a, a_stride, begin, end, b, column, c, c_stride,    \
+                       scale);                                                                  \
+    }                                                                                           \
+    break;
+#define PRODUCT_CASES(ROWS)                                                                     \
+  PRODUCT_CASE(ROWS, 1) PRODUCT_CASE(ROWS, 2) PRODUCT_CASE(ROWS, 3) PRODUCT_CASE(ROWS, 4)       \
+  PRODUCT_CASE(ROWS, 8)
+
+INLINE void product_block_kind(const int kind, int rows, int vectors, const float *a,
+                               int64_t a_stride, int64_t begin, int64_t end,
+                               const product_operand *b, int64_t column, float *c,
+                               int64_t c_stride, const float *scale) {
+  switch (rows * 16 + vectors) {
+    PRODUCT_CASES(1)
+    PRODUCT_CASES(2)
+    PRODUCT_CASES(3)
+    PRODUCT_CASES(4)
+#if PRODUCT_ROWS == 8
+    PRODUCT_CASES(5)
+    PRODUCT_CASES(6)
+    PRODUCT_CASES(7)
+    PRODUCT_CASES(8)
+#endif
+    default: break;
+  }
+}
+
+static void product_block(int rows, int vectors, const float *a, int64_t a_stride, int64_t begin,
+                          int64_t end, const product_operand *b, int64_t column, float *c,
+                          int64_t c_stride, const float *scale) {
+  switch (b->kind) {
+    case B_F32:
+      product_block_kind(B_F32, rows, vectors, a, a_stride, begin, end, b, column, c, c_stride,
+                         scale);
+      break;
+    case B_F16:
+      product_block_kind(B_F16, rows, vectors, a, a_stride, begin, end, b, column, c, c_stride,
+                         scale);
+      break;
+    case B_BF16:
+      product_block_kind(B_BF16, rows, vectors, a, a_stride, begin, end, b, column, c, c_stride,
+                         scale);
+      break;
+    default:
+      product_block_kind(B_STRIDED, rows, vectors, a, a_stride, begin, end, b, column, c,
+                         c_stride, scale);
+      break;
+  }
+}
+
+// How many vectors the next block of columns takes of the `left` ones.
+INLINE int product_vectors(int rows, int64_t left) {
+  int most = PRODUCT_VECTORS(rows);
+  if (left >= most) return left == most + 1 && most == 3 ? 2 : most;
+  return left >= 4 ? 4 : (int)left;
+}
+
+// Splits `rows` into blocks of at most `most`, as even as possible.
+INLINE int even_block(int rows, int most) {
+  int blocks = (rows + most - 1) / most;
+  return (rows + blocks - 1) / blocks;
+}

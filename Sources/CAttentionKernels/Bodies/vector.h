@@ -1,0 +1,149 @@
+// Vectors of LANES floats and the loads that widen a stored element to them.
+
+#define INLINE static inline __attribute__((always_inline))
+#define UNROLL _Pragma("clang loop unroll(full)")
+
+typedef float vfloat __attribute__((vector_size(LANES * 4)));
+typedef int32_t vint __attribute__((vector_size(LANES * 4)));
+typedef uint32_t vuint __attribute__((vector_size(LANES * 4)));
+typedef uint16_t vuint16 __attribute__((vector_size(LANES * 2)));
+typedef float vfloat_any __attribute__((vector_size(LANES * 4), aligned(1), may_alias));
+typedef uint16_t vuint16_any __attribute__((vector_size(LANES * 2), aligned(1), may_alias));
+typedef float quad __attribute__((vector_size(16)));
+typedef float quad_any __attribute__((vector_size(16), aligned(1), may_alias));
+
+INLINE vfloat splat(float x) { return (vfloat){} + x; }
+INLINE vfloat load(const float *p) { return *(const vfloat_any *)p; }
+INLINE void store(float *p, vfloat v) { *(vfloat_any *)p = v; }
+
+INLINE vfloat fma_vector(vfloat a, vfloat b, vfloat c) {
+#if HAS_FMA
+  return __builtin_elementwise_fma(a, b, c);
+#else
+  return a * b + c;
+#endif
+}
+
+INLINE vfloat select_vector(vint mask, vfloat yes, vfloat no) {
+  return (vfloat)((mask & (vint)yes) | (~mask & (vint)no));
+}
+
+// b where a is not greater, so a NaN in b stays.
+INLINE vfloat max_vector(vfloat a, vfloat b) {
+#ifdef NATIVE_MAX
+  return NATIVE_MAX(a, b);
+#else
+  return select_vector(a > b, a, b);
+#endif
+}
+
+// f16 -> f32. Without the instruction: shift exponent and mantissa into place and rescale by
+// 2^112, which also normalises denormals; infinities and NaN get their exponent afterwards.
+INLINE vfloat widen_f16(vuint16 half) {
+#if HAS_HALF_CONVERSION
+  typedef _Float16 vhalf __attribute__((vector_size(LANES * 2)));
+  return __builtin_convertvector((vhalf)half, vfloat);
+#else
+  vuint bits = __builtin_convertvector(half, vuint);
+  vuint sign = (bits & 0x8000u) << 16;
+  vuint magnitude = (bits & 0x7fffu) << 13;
+  vuint special = (vuint)(magnitude >= (0x7c00u << 13)) & 0x7f800000u;
+  vfloat scaled = (vfloat)magnitude * 0x1p112f;
+  return (vfloat)((vuint)scaled | special | sign);
+#endif
+}
+
+INLINE vfloat widen_bf16(vuint16 half) {
+  return (vfloat)(__builtin_convertvector(half, vuint) << 16);
+}
+
+INLINE size_t element_bytes(int element) { return element == ATTN_ELEMENT_F32 ? 4 : 2; }
+
+// LANES elements from `index` of a row.
+INLINE vfloat load_element(const int element, const char *row, int64_t index) {
+  if (element == ATTN_ELEMENT_F32) return *(const vfloat_any *)(row + index * 4);
+  vuint16 half = *(const vuint16_any *)(row + index * 2);
+  return element == ATTN_ELEMENT_F16 ? widen_f16(half) : widen_bf16(half);
+}
+
+// The first `count` < LANES of them, zeros after; never reads past the row.
+INLINE vfloat load_element_tail(const int element, const char *row, int64_t index, int64_t count) {
+  char buffer[LANES * 4] = {0};
+  size_t size = element_bytes(element);
+  memcpy(buffer, row + (size_t)index * size, (size_t)count * size);
+  return load_element(element, buffer, 0);
+}
+
+// Sums a vector's lanes modulo 4.
+INLINE quad fold(vfloat v) {
+#if LANES == 16
+  typedef float eight __attribute__((vector_size(32)));
+  eight e = __builtin_shufflevector(v, v, 0, 1, 2, 3, 4, 5, 6, 7) +
+            __builtin_shufflevector(v, v, 8, 9, 10, 11, 12, 13, 14, 15);
+  return __builtin_shufflevector(e, e, 0, 1, 2, 3) + __builtin_shufflevector(e, e, 4, 5, 6, 7);
+#elif LANES == 8
+  return __builtin_shufflevector(v, v, 0, 1, 2, 3) + __builtin_shufflevector(v, v, 4, 5, 6, 7);
+#else
+  return v;
+#endif
+}
+
+// The lane sums of four vectors.
+INLINE quad sum_four(vfloat v0, vfloat v1, vfloat v2, vfloat v3) {
+  quad a = fold(v0), b = fold(v1), c = fold(v2), d = fold(v3);
+  quad ab = __builtin_shufflevector(a, b, 0, 4, 1, 5) + __builtin_shufflevector(a, b, 2, 6, 3, 7);
+  quad cd = __builtin_shufflevector(c, d, 0, 4, 1, 5) + __builtin_shufflevector(c, d, 2, 6, 3, 7);
+  return __builtin_shufflevector(ab, cd, 0, 1, 4, 5) + __builtin_shufflevector(ab, cd, 2, 3, 6, 7);
+}
+
+INLINE float sum_lanes(vfloat v) {
+  quad q = fold(v);
+  return (q[0] + q[2]) + (q[1] + q[3]);
+}
+
+INLINE quad max_quad(quad a, quad b) {
+  typedef int32_t int_quad __attribute__((vector_size(16)));
+  int_quad greater = a > b;
+  return (quad)((greater & (int_quad)a) | (~greater & (int_quad)b));
+}
+
+INLINE float max_lanes(vfloat v) {
+#if LANES == 16
+  quad low = max_quad(__builtin_shufflevector(v, v, 0, 1, 2, 3),
+                      __builtin_shufflevector(v, v, 4, 5, 6, 7));
+  quad high = max_quad(__builtin_shufflevector(v, v, 8, 9, 10, 11),
+                       __builtin_shufflevector(v, v, 12, 13, 14, 15));
+  quad q = max_quad(low, high);
+#elif LANES == 8
+  quad q = max_quad(__builtin_shufflevector(v, v, 0, 1, 2, 3),
+                    __builtin_shufflevector(v, v, 4, 5, 6, 7));
+#else
+  quad q = v;
+#endif
+  q = max_quad(q, __builtin_shufflevector(q, q, 2, 3, 2, 3));
+  q = max_quad(q, __builtin_shufflevector(q, q, 1, 1, 1, 1));
+  return q[0];
+}
+
+// Transposes LANES x LANES in registers: log2(LANES) perfect shuffles.
+INLINE void transpose(vfloat v[LANES]) {
+  vfloat w[LANES];
+  UNROLL for (int stage = 1; stage < LANES; stage *= 2) {
+    UNROLL for (int i = 0; i < LANES / 2; i++) {
+      vfloat a = v[i], b = v[i + LANES / 2];
+#if LANES == 16
+      w[2 * i] = __builtin_shufflevector(a, b, 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7,
+                                         23);
+      w[2 * i + 1] = __builtin_shufflevector(a, b, 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29,
+                                             14, 30, 15, 31);
+#elif LANES == 8
+      w[2 * i] = __builtin_shufflevector(a, b, 0, 8, 1, 9, 2, 10, 3, 11);
+      w[2 * i + 1] = __builtin_shufflevector(a, b, 4, 12, 5, 13, 6, 14, 7, 15);
+#else
+      w[2 * i] = __builtin_shufflevector(a, b, 0, 4, 1, 5);
+      w[2 * i + 1] = __builtin_shufflevector(a, b, 2, 6, 3, 7);
+#endif
+    }
+    UNROLL for (int i = 0; i < LANES; i++) v[i] = w[i];
+  }
+}

@@ -1,0 +1,67 @@
+// The table of one instruction-set build. Every build file compiles the same bodies and exports
+// one of these; dispatch.c chooses among them.
+#ifndef ATTN_KERNEL_TABLE_H
+#define ATTN_KERNEL_TABLE_H
+
+#include "include/attention_kernels.h"
+
+typedef struct attn_kernel_table {
+  const char *name;
+  void (*attend)(const attn_stream *, const attn_queries *, const attn_range *, int32_t,
+                 attn_partial *, void *);
+  void (*merge)(const attn_partial *, int32_t, int32_t, int32_t, const float *, float *, int64_t);
+  void (*encode_f16)(const float *, uint16_t *, int64_t);
+  void (*decode_f16)(const uint16_t *, float *, int64_t);
+  void (*encode_bf16)(const float *, uint16_t *, int64_t);
+  void (*decode_bf16)(const uint16_t *, float *, int64_t);
+  void (*skinny_product)(const void *, int32_t, int64_t, const float *, int64_t, int32_t, int64_t,
+                         const float *, float *, int64_t, int64_t, int64_t);
+  uint64_t (*probe_read)(const void *, size_t);
+  float (*probe_fma)(int64_t, int64_t *);
+} attn_kernel_table;
+
+#if defined(__x86_64__)
+#define ATTN_HAS_X86_BUILDS 1
+extern const attn_kernel_table attn_table_avx2;
+extern const attn_kernel_table attn_table_avx512;
+#endif
+extern const attn_kernel_table attn_table_baseline;
+
+// Tokens a tile holds at most: a multiple of every vector width, small enough that the tile of
+// the widest row stays in the second-level cache while all query rows use it.
+enum { ATTN_TILE_TOKENS = 48 };
+
+// Query rows that take a tile's scores, softmax and value product together.
+enum { ATTN_ROW_BLOCK = 32 };
+
+// The widest vector of any build, in floats: the unit in which the workspace is padded.
+enum { ATTN_MAX_LANES = 16 };
+
+// Workspace layout shared by all builds, so that a selection between sizing and calling is safe.
+typedef struct attn_workspace_layout {
+  int64_t key_stride;    // floats from row to row of the widened key tile
+  int64_t value_stride;  // the same for values
+  size_t key_tile, value_tile, key_columns, scores, total;  // byte offsets, then the sum
+} attn_workspace_layout;
+
+static inline int64_t attn_padded_stride(int64_t width) {
+  // One vector more than the width, so that rows of power-of-two widths do not share cache sets.
+  return (width + ATTN_MAX_LANES - 1) / ATTN_MAX_LANES * ATTN_MAX_LANES + ATTN_MAX_LANES;
+}
+
+static inline attn_workspace_layout attn_lay_out_workspace(int64_t key_width, int64_t value_width) {
+  attn_workspace_layout layout;
+  layout.key_stride = attn_padded_stride(key_width);
+  layout.value_stride = attn_padded_stride(value_width);
+  layout.key_tile = 0;
+  layout.value_tile =
+      layout.key_tile + sizeof(float) * (size_t)(ATTN_TILE_TOKENS * layout.key_stride);
+  layout.key_columns =
+      layout.value_tile + sizeof(float) * (size_t)(ATTN_TILE_TOKENS * layout.value_stride);
+  layout.scores =
+      layout.key_columns + sizeof(float) * (size_t)(ATTN_TILE_TOKENS * layout.key_stride);
+  layout.total = layout.scores + sizeof(float) * (size_t)(ATTN_TILE_TOKENS * ATTN_ROW_BLOCK);
+  return layout;
+}
+
+#endif
