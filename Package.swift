@@ -51,6 +51,9 @@ let package = Package(
         "AttentionCore", "ZooMemory",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
+    .testTarget(name: "ZooRecordsTests", dependencies: ["ZooRecords"]),
+    .testTarget(
+      name: "ZooReportsTests", dependencies: ["ZooReports", "ZooRecords"], exclude: ["Golden"]),
   ],
   swiftLanguageModes: [.v6],
   cLanguageStandard: .gnu17
