@@ -31,7 +31,7 @@ import ZooMemory
   func manyQuickJobs(threads: Int) {
     let pool = WorkerPool(threads: threads)
     let total = Atomic<Int>(0)
-    let jobs = 50_000
+    let jobs = 20_000
     for job in 0..<jobs {
       pool.forEach(1 + job % 5) { part, _ in total.wrappingAdd(part + 1, ordering: .relaxed) }
     }
