@@ -54,6 +54,16 @@ let package = Package(
     .testTarget(name: "ZooRecordsTests", dependencies: ["ZooRecords"]),
     .testTarget(
       name: "ZooReportsTests", dependencies: ["ZooReports", "ZooRecords"], exclude: ["Golden"]),
+    .testTarget(name: "ZooMemoryTests", dependencies: ["ZooMemory", "CAttentionKernels"]),
+    .testTarget(
+      name: "ZooLinearAlgebraTests",
+      dependencies: ["ZooLinearAlgebra", "ZooMemory", "CAttentionKernels"]),
+    .testTarget(
+      name: "ZooHarnessTests",
+      dependencies: [
+        "ZooHarness", "ZooModels", "ZooPlanner", "ZooRecords", "AttentionCore",
+        "ZooLinearAlgebra", "ZooMemory",
+      ]),
   ],
   swiftLanguageModes: [.v6],
   cLanguageStandard: .gnu17
