@@ -28,7 +28,7 @@ let package = Package(
     .target(
       name: "ZooLinearAlgebra", dependencies: ["CAttentionKernels", "COpenBLAS", "ZooMemory"]),
     .target(
-      name: "AttentionZoo", dependencies: ["AttentionCore", "ZooLinearAlgebra", "ZooMemory"]),
+      name: "AttentionZoo", dependencies: ["AttentionCore", "ZooLinearAlgebra", "ZooMemory", "CAttentionKernels"]),
     .target(
       name: "ZooModels",
       dependencies: ["AttentionZoo", "AttentionCore", "ZooLinearAlgebra", "ZooMemory"],
@@ -64,6 +64,7 @@ let package = Package(
         "ZooHarness", "ZooModels", "ZooPlanner", "ZooRecords", "AttentionCore",
         "ZooLinearAlgebra", "ZooMemory",
       ]),
+    .testTarget(name: "ZooModelsTests", dependencies: ["ZooModels"]),
   ],
   swiftLanguageModes: [.v6],
   cLanguageStandard: .gnu17

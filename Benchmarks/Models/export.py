@@ -22,7 +22,7 @@ from pathlib import Path
 import torch
 from safetensors.torch import save_file
 
-from evaluate import bits_per_byte, load_export, scores
+from evaluate import load_export, scores
 from model import LanguageModel, ModelConfig
 
 HERE = Path(__file__).resolve().parent
@@ -273,16 +273,15 @@ def main() -> None:
     print(json.dumps(score, indent=1))
 
     if (arguments.output / "model.safetensors").exists() and not arguments.force:
-        heldout = (corpus / "heldout.bin").read_bytes()
-        present = bits_per_byte(load_export(arguments.output), heldout)
+        present = scores(load_export(arguments.output), corpus)["heldout"]
         if present <= score["heldout"]:
             sys.exit(f"the model in place scores {present:.4f}, which is no worse: kept")
 
     curve = loss_curve(arguments.work, arguments.run)
     text = card(record, state["recipe"], state, curve, score)
     drawing = svg_curve(curve, score["heldout"], score["heldout-xz"])
-    arguments.output.mkdir(parents=True, exist_ok=True)
     for folder in (arguments.card, arguments.output):
+        folder.mkdir(parents=True, exist_ok=True)
         (folder / "MODEL_CARD.md").write_text(text)
         (folder / "loss.svg").write_text(drawing)
     with (arguments.card / "loss.csv").open("w", newline="") as file:

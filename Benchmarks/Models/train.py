@@ -61,9 +61,9 @@ class Recipe:
     gradient_clip: float = 1.0
     seed: int = 20
     phases: tuple[Phase, ...] = (
-        Phase(until_tokens=5_000_000, context=256, rows=16, test_rows=4),
-        Phase(until_tokens=10_000_000, context=512, rows=12, test_rows=3),
-        Phase(until_tokens=1 << 62, context=1024, rows=8, test_rows=2),
+        Phase(until_tokens=4_000_000, context=256, rows=16, test_rows=4),
+        Phase(until_tokens=8_000_000, context=512, rows=12, test_rows=2),
+        Phase(until_tokens=1 << 62, context=1024, rows=8, test_rows=1),
     )
     # The decay is where the model settles on what it will be judged on: full context,
     # library code only.
@@ -337,6 +337,7 @@ def main() -> None:
         trim_log(trainer.folder, trainer.tokens)
     elif arguments.branch:
         trainer.load(main_checkpoint)
+        (trainer.folder / "loss.csv").unlink(missing_ok=True)
     elif trainer.checkpoint.exists():
         sys.exit(f"{trainer.checkpoint} exists: pass --resume, or remove it to start afresh")
     (trainer.folder / "recipe.json").write_text(json.dumps(asdict(recipe), indent=1) + "\n")

@@ -31,6 +31,13 @@ public struct BatchPlan: Sendable, Hashable {
     tokens += count
   }
 
+  /// The plan with some of its sequences only; rows keep their places.
+  public func selecting(_ include: (Entry) -> Bool) -> BatchPlan {
+    var copy = self
+    copy.entries.removeAll { !include($0) }
+    return copy
+  }
+
   /// The plan of the next step of a decode loop: every sequence one token further.
   public mutating func advance() {
     for index in entries.indices { entries[index].start += entries[index].count }

@@ -40,6 +40,19 @@ public struct LayerCache: Sendable {
     }
   }
 
+  /// Key rows of consecutive tokens as float32, `[tokens][key width]`.
+  public func readKeys(
+    sequence: Int, stream: Int, tokens: TokenRange, into out: UnsafeMutablePointer<Float>
+  ) {
+    let width = layout.shape.keyWidth
+    for token in tokens.begin..<tokens.end {
+      let address = store.address(
+        layer: storeLayer, slot: sequence, stream: stream, token: token)
+      format.keyCodec.decodeRow(
+        address.key, token: Int64(token), width: width, to: out + (token - tokens.begin) * width)
+    }
+  }
+
   /// The kernel's view of one stream of a sequence. Valid until the sequence is released or the
   /// cache goes; the tokens in reach of the next query can be read.
   public func view(sequence: Int, stream: Int) -> StreamView {
