@@ -65,6 +65,14 @@ let package = Package(
         "ZooLinearAlgebra", "ZooMemory",
       ]),
     .testTarget(name: "ZooModelsTests", dependencies: ["ZooModels"]),
+    .testTarget(
+      name: "ConformanceTests",
+      dependencies: [
+        "ZooModels", "AttentionZoo", "AttentionCore", "ZooLinearAlgebra", "ZooMemory",
+      ]),
+    .testTarget(
+      name: "ZooPlannerTests",
+      dependencies: ["ZooPlanner", "ZooModels", "AttentionCore", "ZooMemory"]),
   ],
   swiftLanguageModes: [.v6],
   cLanguageStandard: .gnu17

@@ -285,6 +285,7 @@ class Trainer:
             if now - saved_at > save_every:
                 self.save()
                 saved_at = now
+        self.seconds += time.monotonic() - mark
         self.save()
 
     def _log(self, bits: float, speed: float, end: int) -> None:

@@ -13,12 +13,13 @@ public final class AttendExecutor: @unchecked Sendable {
   private var partials = Scratch()
   private var kernelScratch = Scratch()
   private var rowBounds = Scratch()
+  private var mergeStates = Scratch()
 
   public init(pool: WorkerPool) { self.pool = pool }
 
   /// Bytes of scratch held.
   public var workspaceBytes: Int {
-    partials.count + kernelScratch.count + rowBounds.count
+    partials.count + kernelScratch.count + rowBounds.count + mergeStates.count
   }
 
   /// Attends every query of the plan.
@@ -26,12 +27,17 @@ public final class AttendExecutor: @unchecked Sendable {
   /// - Parameters:
   ///   - queries: `[streams][ΣT][query heads per stream][key width]`, rotated, in float32.
   ///   - out: `[streams][ΣT][query heads per stream][value width]`.
-  /// - Throws: `CacheError.outOfMemory` when scratch cannot grow.
+  /// - Throws: `CacheError.outOfMemory` when scratch cannot grow; `unknownSequence`, `pastEnd` or
+  ///   `windowOverwritten` where the cache does not hold what an entry's queries see.
   public func attend(
     queries: UnsafePointer<Float>, plan: BatchPlan, layer: LayerCache, options: AttendOptions,
     out: UnsafeMutablePointer<Float>
   ) throws(CacheError) {
     let shape = layer.layout.shape
+    precondition(
+      options.sinkLogits.map { $0.count == shape.streams * shape.queryHeadsPerStream } ?? true,
+      "sink logits are one a query head")
+    for entry in plan.entries { try layer.checkQueries(entry) }
     schedule.build(plan: plan, layout: layer.layout, threads: pool.threads)
     try prepare(plan: plan, layout: layer.layout)
     schedule.units.withUnsafeBufferPointer { units in
@@ -41,7 +47,7 @@ public final class AttendExecutor: @unchecked Sendable {
             units: units, blocks: blocks, plan: plan, layer: layer, shape: shape,
             options: options, sinkLogits: sinkLogits, queries: queries, out: out,
             partials: partials.pointer, partialStride: partialStride(shape),
-            threads: pool.threads,
+            mergeStates: mergeStates.bound(attn_partial.self), threads: pool.threads,
             kernelScratch: kernelScratch.base, kernelBytes: kernelBytes(shape),
             rowBegin: rowBounds.bound(Int64.self),
             rowEnd: rowBounds.bound(Int64.self) + plan.tokens * shape.queryHeadsPerStream)
@@ -83,6 +89,7 @@ public final class AttendExecutor: @unchecked Sendable {
     let shape = layout.shape
     try partials.reserve(
       (pool.threads + schedule.partials) * partialStride(shape) * MemoryLayout<Float>.stride)
+    try mergeStates.reserve(schedule.partials * MemoryLayout<attn_partial>.stride)
     try kernelScratch.reserve(pool.threads * kernelBytes(shape))
     let rows = plan.tokens * shape.queryHeadsPerStream
     try rowBounds.reserve(2 * rows * MemoryLayout<Int64>.stride)
@@ -142,6 +149,8 @@ private struct AttendJob {
   let out: UnsafeMutablePointer<Float>
   let partials: UnsafeMutablePointer<Float>
   let partialStride: Int
+  /// One a partial of a split block, those of a block side by side.
+  let mergeStates: UnsafeMutablePointer<attn_partial>
   let threads: Int
   let kernelScratch: UnsafeMutableRawPointer
   let kernelBytes: Int
@@ -202,14 +211,12 @@ private struct AttendJob {
     let block = blocks[part]
     guard block.units.count > 1 else { return }
     let rows = rows(block).count
-    withUnsafeTemporaryAllocation(of: attn_partial.self, capacity: block.units.count) { states in
-      for (index, unit) in block.units.enumerated() {
-        states.initializeElement(
-          at: index, to: partial(threads + (units[unit].partial ?? 0), rows: rows))
-      }
-      guard let base = states.baseAddress else { return }
-      merge(base, count: block.units.count, block: block)
+    guard let first = units[block.units.lowerBound].partial else { return }
+    let states = mergeStates + first
+    for index in 0..<block.units.count {
+      (states + index).initialize(to: partial(threads + first + index, rows: rows))
     }
+    merge(states, count: block.units.count, block: block)
   }
 
   private func merge(_ states: UnsafeMutablePointer<attn_partial>, count: Int, block: AttendBlock) {

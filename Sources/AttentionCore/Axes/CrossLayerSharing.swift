@@ -3,7 +3,8 @@
 public struct CrossLayerSharing: SharingAxisValue {
   public static let keyword = "cla"
   public static let form = "cla:F"
-  public static let summary = "cross-layer sharing: F layers of one reach share the first one's rows"
+  public static let summary =
+    "cross-layer sharing: F layers of one reach share the first one's rows"
   public static let samples = ["cla:2", "cla:3"]
 
   /// Layers that share one cache.

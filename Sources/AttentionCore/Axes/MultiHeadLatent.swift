@@ -26,9 +26,11 @@ public struct MultiHeadLatent: HeadAxisValue {
     guard slices.count <= 2 else {
       throw NotationError(notation: "mla:\(text.prefix(40))", reason: "expected \(Self.form)")
     }
-    rank = try AxisParameters.positive(parts[0], "R", form: Self.form)
-    ropeWidth = try AxisParameters.positive(slices[0], "P", form: Self.form)
-    ropeSlices = slices.count == 2 ? try AxisParameters.positive(slices[1], "K", form: Self.form) : 1
+    let widest = AxisParameters.widest
+    rank = try AxisParameters.positive(parts[0], "R", form: Self.form, limit: widest)
+    ropeWidth = try AxisParameters.positive(slices[0], "P", form: Self.form, limit: widest)
+    ropeSlices =
+      slices.count == 2 ? try AxisParameters.positive(slices[1], "K", form: Self.form) : 1
     guard ropeWidth.isMultiple(of: 2) else {
       throw NotationError(
         notation: notation, reason: "RoPE rotates pairs; expected an even P, not \(ropeWidth)")

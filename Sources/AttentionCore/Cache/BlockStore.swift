@@ -31,6 +31,7 @@ final class BlockStore: RowStore, @unchecked Sendable {
   }
 
   var allocatedBytes: Int { blocks.reduce(0) { $0 + ($1?.mappedBytes ?? 0) } }
+  var slots: Range<Int> { states.indices }
   var metadataBytes: Int { states.count * SequenceState.bytes }
 
   func open(_ slot: Int) throws(CacheError) {
@@ -43,20 +44,25 @@ final class BlockStore: RowStore, @unchecked Sendable {
     }
   }
 
-  func close(_ slot: Int) { blocks[slot] = nil }
+  func close(_ slot: Int) {
+    blocks[slot] = nil
+    states[slot] = SequenceState()
+  }
 
-  func extend(_ slot: Int, by count: Int) throws(CacheError) {
-    let length = states[slot].length + count
-    guard length <= plan.capacity else {
-      throw .capacityExceeded(tokens: length, capacity: plan.capacity)
+  func state(of slot: Int) -> SequenceState { states[slot] }
+
+  func checkExtension(_ slot: Int, by count: Int) throws(CacheError) {
+    guard reservation.ringRows == 0 || count <= plan.maxChunk else {
+      throw .chunkTooLong(tokens: count, maxChunk: plan.maxChunk)
     }
+  }
+
+  func extend(_ slot: Int, by count: Int) {
+    states[slot].length += count
     if reservation.ringRows > 0 {
-      guard count <= plan.maxChunk else {
-        throw .chunkTooLong(tokens: count, maxChunk: plan.maxChunk)
-      }
-      states[slot].firstHeld = max(states[slot].firstHeld, length - reservation.ringRows)
+      states[slot].firstHeld = max(
+        states[slot].firstHeld, states[slot].length - reservation.ringRows)
     }
-    states[slot].length = length
   }
 
   func checkTruncation(_ slot: Int, to length: Int) throws(CacheError) {

@@ -16,7 +16,9 @@ public enum CacheError: Error, Sendable, CustomStringConvertible {
   case unknownSequence(Int)
   /// Truncation or fork at a point whose window is already overwritten.
   case windowOverwritten(token: Int, firstHeld: Int)
-  /// Truncation or fork past the end.
+  /// Fewer than no tokens appended.
+  case negativeCount(Int)
+  /// Truncation, fork or query outside the tokens of a sequence.
   case pastEnd(token: Int, length: Int)
 
   public var description: String {
@@ -36,7 +38,9 @@ public enum CacheError: Error, Sendable, CustomStringConvertible {
     case .windowOverwritten(let token, let firstHeld):
       "the window before token \(token) is already overwritten; rows before \(firstHeld) are gone"
     case .pastEnd(let token, let length):
-      "token \(token) lies past the sequence's \(length) tokens"
+      "token \(token) lies outside the sequence's \(length) tokens"
+    case .negativeCount(let tokens):
+      "\(tokens) tokens cannot be appended"
     }
   }
 }

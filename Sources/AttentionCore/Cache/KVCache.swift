@@ -20,6 +20,9 @@ public final class KVCache: @unchecked Sendable {
     self.layouts = layouts
     self.plan = plan
     footprint = CacheFootprint(layouts: layouts, plan: plan)
+    guard footprint.totalBytes < Int.max / 2 else {
+      throw .outOfMemory(bytes: footprint.totalBytes)
+    }
     var stores: [any RowStore] = []
     var place: [Int: (store: any RowStore, layer: Int)] = [:]
     for kind in LayerKind.kinds(of: layouts) {
@@ -76,14 +79,13 @@ public final class KVCache: @unchecked Sendable {
   /// rows must then be given them before it is read. On an error nothing has changed.
   public func extend(_ sequence: Int, by count: Int) throws(CacheError) {
     let length = try self.length(of: sequence)
-    for (index, store) in stores.enumerated() {
-      do {
-        try store.extend(sequence, by: count)
-      } catch {
-        for extended in stores[..<index] { try? extended.truncate(sequence, to: length) }
-        throw error
-      }
+    guard count >= 0 else { throw .negativeCount(count) }
+    guard count <= plan.capacity - length else {
+      let (tokens, overflow) = length.addingReportingOverflow(count)
+      throw .capacityExceeded(tokens: overflow ? Int.max : tokens, capacity: plan.capacity)
     }
+    for store in stores { try store.checkExtension(sequence, by: count) }
+    for store in stores { store.extend(sequence, by: count) }
     lengths[sequence] = length + count
   }
 

@@ -28,6 +28,10 @@ public struct LayerCache: Sendable {
   ) {
     precondition(layout.ownsRows, "a layer that shares rows appends none")
     let shape = layout.shape
+    precondition(
+      start >= 0 && count >= 0 && start + count <= store.state(of: sequence).length,
+      "rows are appended where `extend` has made room")
+    precondition(values != nil || shape.valueIsKeyPrefix, "rows of values are missing")
     for token in 0..<count {
       for stream in 0..<shape.streams {
         let address = store.address(
@@ -51,6 +55,13 @@ public struct LayerCache: Sendable {
       format.keyCodec.decodeRow(
         address.key, token: Int64(token), width: width, to: out + (token - tokens.begin) * width)
     }
+  }
+
+  /// Throws where the queries of `entry` would not find the rows that they see.
+  func checkQueries(_ entry: BatchPlan.Entry) throws(CacheError) {
+    guard store.slots.contains(entry.sequence) else { throw .unknownSequence(entry.sequence) }
+    try store.state(of: entry.sequence).checkQueries(
+      start: entry.start, count: entry.count, reach: layout.reach)
   }
 
   /// The kernel's view of one stream of a sequence. Valid until the sequence is released or the

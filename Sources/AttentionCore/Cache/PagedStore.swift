@@ -34,6 +34,9 @@ final class PagedStore: RowStore, @unchecked Sendable {
     pageBytes = pageTokens * kind.layout.rowBytesPerToken
     valueOffset = shape.streams * pageTokens * format.keyRowBytes
     poolPages = plan.sequences * reservation.pages
+    guard poolPages <= Int(Int32.max) else {
+      throw .outOfMemory(bytes: layers * poolPages * pageBytes)
+    }
     do {
       pool = try AlignedBuffer(count: layers * poolPages * pageBytes)
       tables = try AlignedBuffer(
@@ -53,6 +56,7 @@ final class PagedStore: RowStore, @unchecked Sendable {
   }
 
   var allocatedBytes: Int { pool.mappedBytes }
+  var slots: Range<Int> { states.indices }
 
   var metadataBytes: Int {
     states.count * SequenceState.bytes + tables.count
@@ -66,28 +70,46 @@ final class PagedStore: RowStore, @unchecked Sendable {
     states[slot] = SequenceState()
   }
 
-  func extend(_ slot: Int, by count: Int) throws(CacheError) {
+  func state(of slot: Int) -> SequenceState { states[slot] }
+
+  func checkExtension(_ slot: Int, by count: Int) throws(CacheError) {
+    guard format.layout.reach.window == nil || count <= plan.maxChunk else {
+      throw .chunkTooLong(tokens: count, maxChunk: plan.maxChunk)
+    }
+    var needed = copiesTail(slot, count) ? 1 : 0
+    for page in pagesWritten(slot, count) where entry(slot, page) < 0 { needed += 1 }
+    var free = freePages.count
+    for page in leftBehind(slot) {
+      let shared = entry(slot, page)
+      if shared >= 0, references[Int(shared)] == 1 { free += 1 }
+    }
+    guard free >= needed else { throw .outOfPages(pages: poolPages) }
+  }
+
+  func extend(_ slot: Int, by count: Int) {
+    releaseLeftBehind(slot)
+    if copiesTail(slot, count) { copyOnWrite(slot, states[slot].length / pageTokens) }
+    // The first page may be missing although tokens precede it there: a window of one token needs
+    // none of them.
+    for page in pagesWritten(slot, count) where entry(slot, page) < 0 {
+      setEntry(slot, page, takePage())
+    }
+    states[slot].length += count
+  }
+
+  /// Pages that the next `count` tokens lie in.
+  private func pagesWritten(_ slot: Int, _ count: Int) -> Range<Int> {
     let length = states[slot].length
-    guard length + count <= plan.capacity else {
-      throw .capacityExceeded(tokens: length + count, capacity: plan.capacity)
-    }
-    if format.layout.reach.window != nil {
-      guard count <= plan.maxChunk else {
-        throw .chunkTooLong(tokens: count, maxChunk: plan.maxChunk)
-      }
-      releaseLeftBehind(slot)
-    }
-    let firstNew = (length + pageTokens - 1) / pageTokens
-    let lastNew = (length + count + pageTokens - 1) / pageTokens
-    let tail = length / pageTokens
-    let copiesTail =
-      !length.isMultiple(of: pageTokens) && count > 0 && references[physical(slot, tail)] > 1
-    guard freePages.count >= lastNew - firstNew + (copiesTail ? 1 : 0) else {
-      throw .outOfPages(pages: poolPages)
-    }
-    if copiesTail { copyOnWrite(slot, tail) }
-    for page in firstNew..<lastNew { setEntry(slot, page, takePage()) }
-    states[slot].length = length + count
+    let first = length / pageTokens
+    return first..<(count == 0 ? first : (length + count - 1) / pageTokens + 1)
+  }
+
+  /// Whether the next `count` tokens begin in a page that another sequence holds too.
+  private func copiesTail(_ slot: Int, _ count: Int) -> Bool {
+    let length = states[slot].length
+    guard count > 0, !length.isMultiple(of: pageTokens) else { return false }
+    let tail = entry(slot, length / pageTokens)
+    return tail >= 0 && references[Int(tail)] > 1
   }
 
   func checkTruncation(_ slot: Int, to length: Int) throws(CacheError) {
@@ -115,16 +137,19 @@ final class PagedStore: RowStore, @unchecked Sendable {
     states[target] = state
   }
 
-  /// Gives back the pages that no query from the current length on sees.
-  private func releaseLeftBehind(_ slot: Int) {
+  /// Pages that no query from the current length on sees and that are not given back yet.
+  private func leftBehind(_ slot: Int) -> Range<Int> {
     let reach = format.layout.reach
     let keep = reach.windowStart(at: states[slot].length) / pageTokens
     let sinkPages = (reach.sinks + pageTokens - 1) / pageTokens
-    var page = max(sinkPages, states[slot].firstHeld / pageTokens)
-    while page < keep {
+    let first = max(sinkPages, states[slot].firstHeld / pageTokens)
+    return first..<max(first, keep)
+  }
+
+  private func releaseLeftBehind(_ slot: Int) {
+    for page in leftBehind(slot) {
       release(slot, page)
-      page += 1
-      states[slot].firstHeld = page * pageTokens
+      states[slot].firstHeld = (page + 1) * pageTokens
     }
   }
 

@@ -8,12 +8,19 @@ protocol RowStore: AnyObject, Sendable {
   /// Bytes of tables, lengths and counts.
   var metadataBytes: Int { get }
 
+  /// The sequences that there is room for.
+  var slots: Range<Int> { get }
   /// Readies a slot for a new, empty sequence.
   func open(_ slot: Int) throws(CacheError)
   /// Gives back what a slot holds.
   func close(_ slot: Int)
-  /// Makes room for `count` more tokens and counts them in; the rows are written afterwards.
-  func extend(_ slot: Int, by count: Int) throws(CacheError)
+  /// What is remembered of a slot's sequence.
+  func state(of slot: Int) -> SequenceState
+  /// Throws where there is no room for `count` more tokens, and changes nothing.
+  func checkExtension(_ slot: Int, by count: Int) throws(CacheError)
+  /// Makes room for `count` more tokens, which has been checked, and counts them in; the rows are
+  /// written afterwards.
+  func extend(_ slot: Int, by count: Int)
   /// Throws what truncation to `length` would, and changes nothing.
   func checkTruncation(_ slot: Int, to length: Int) throws(CacheError)
   /// Forgets the tokens from `length` on.

@@ -20,4 +20,15 @@ struct SequenceState {
     length = newLength
     firstHeld = min(firstHeld, newLength)
   }
+
+  /// Throws where queries at tokens `start ..< start + count` would not find what they see.
+  func checkQueries(start: Int, count: Int, reach: Reach) throws(CacheError) {
+    guard start >= 0, count >= 0, start <= length, count <= length - start else {
+      throw .pastEnd(token: start, length: length)
+    }
+    let needed = max(reach.windowStart(at: start), reach.sinks)
+    guard needed >= firstHeld || start + count <= reach.sinks else {
+      throw .windowOverwritten(token: start, firstHeld: firstHeld)
+    }
+  }
 }

@@ -48,6 +48,33 @@ public struct ModelGeometry: Sendable, Hashable {
   }
 }
 
+extension ModelGeometry {
+  /// The most layers that a geometry or a list of layers may have.
+  public static let mostLayers = 10_000
+
+  /// The most query heads.
+  static let mostHeads = 4_096
+
+  /// Refuses sizes of attention that no model has and that arithmetic could not hold.
+  func checkAttention() throws(NotationError) {
+    var sizes = [
+      ("layers", layers, Self.mostLayers), ("query heads", queryHeads, Self.mostHeads),
+      ("elements of a head", headWidth, AxisParameters.widest),
+    ]
+    if let latentHeads {
+      sizes += [
+        ("position-free elements of a head", latentHeads.nope, AxisParameters.widest),
+        ("rotated elements of a head", latentHeads.rope, AxisParameters.widest),
+        ("elements of a value head", latentHeads.value, AxisParameters.widest),
+      ]
+    }
+    for (what, size, most) in sizes where size < 1 || size > most {
+      throw NotationError(
+        notation: name, reason: "\(size) \(what); expected a number from 1 to \(most)")
+    }
+  }
+}
+
 /// Widths of one head of a latent-attention model, elements: the position-free part of query and
 /// key (d_n), the rotated part (d_r) and the value (d_v).
 public struct LatentHeadWidths: Sendable, Hashable {

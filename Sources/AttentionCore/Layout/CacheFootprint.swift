@@ -42,7 +42,7 @@ public struct RowReservation: Sendable, Hashable {
     let capacity = plan.capacity
     let chunk = min(plan.maxChunk, capacity)
     // Queries of a chunk of T tokens see W − 1 + T tokens between them.
-    let span = layout.reach.window.map { min(capacity, $0 - 1 + chunk) }
+    let span = layout.reach.window.map { $0 - 1 < capacity - chunk ? $0 - 1 + chunk : capacity }
     let sinks = min(layout.reach.sinks, capacity)
     switch plan.storage {
     case .contiguous:
@@ -54,21 +54,37 @@ public struct RowReservation: Sendable, Hashable {
         (rows, pages, tableEntries, ringRows) = (capacity, 0, 0, 0)
       }
     case .paged(let pageTokens):
-      let all = (capacity + pageTokens - 1) / pageTokens
+      let all = (capacity - 1) / pageTokens + 1
       var held = all
       if let span {
         // A span that starts at the last token of a page touches one page more.
-        let windowPages = (span + pageTokens - 2) / pageTokens + 1
-        let sinkPages = (sinks + pageTokens - 1) / pageTokens
+        let windowPages = span == 1 ? 1 : (span - 2) / pageTokens + 2
+        let sinkPages = sinks == 0 ? 0 : (sinks - 1) / pageTokens + 1
         held = min(all, windowPages + sinkPages)
       }
-      (rows, pages, tableEntries, ringRows) = (held * pageTokens, held, all, 0)
+      (rows, pages, tableEntries, ringRows) = (saturated(held, pageTokens), held, all, 0)
     }
   }
 }
 
+/// The product, or `Int.max` where that is too small for it: a plan may ask for any size, and what
+/// no machine has must be refused, not trapped.
+private func saturated(_ factors: Int...) -> Int {
+  factors.reduce(1) { product, factor in
+    let (partial, overflow) = product.multipliedReportingOverflow(by: factor)
+    return overflow ? Int.max : partial
+  }
+}
+
+private func saturatedSum(_ terms: Int...) -> Int {
+  terms.reduce(0) { sum, term in
+    let (partial, overflow) = sum.addingReportingOverflow(term)
+    return overflow ? Int.max : partial
+  }
+}
+
 /// The bytes that a cache of given layouts and plan really holds, before it is made: planner and
-/// cache both use it.
+/// cache both use it. Sizes that an `Int` cannot hold are `Int.max`.
 public struct CacheFootprint: Sendable, Hashable {
   /// Bytes of rows, every block rounded up to what the system maps.
   public let rowBytes: Int
@@ -78,7 +94,7 @@ public struct CacheFootprint: Sendable, Hashable {
   public let metadataBytes: Int
 
   /// What the cache takes from the system.
-  public var totalBytes: Int { rowBytes + metadataBytes }
+  public var totalBytes: Int { saturatedSum(rowBytes, metadataBytes) }
 
   /// The granularity of mapped memory, bytes.
   public static let mappedPage = 4096
@@ -92,9 +108,10 @@ public struct CacheFootprint: Sendable, Hashable {
       let reservation = RowReservation(kind.layout, plan: plan)
       let perSequence = Self.bytes(of: kind, reservation)
       let blocks = Self.blocks(plan: plan)
-      exact += perSequence * plan.sequences
-      rows += blocks.count * Self.mapped(perSequence * blocks.sequences)
-      metadata += Self.metadataBytes(reservation, plan: plan)
+      exact = saturatedSum(exact, saturated(perSequence, plan.sequences))
+      rows = saturatedSum(
+        rows, saturated(blocks.count, Self.mapped(saturated(perSequence, blocks.sequences))))
+      metadata = saturatedSum(metadata, Self.metadataBytes(reservation, plan: plan))
     }
     rowBytes = rows
     roundingBytes = rows - exact
@@ -103,7 +120,7 @@ public struct CacheFootprint: Sendable, Hashable {
 
   /// Bytes of rows of one sequence in a layer kind.
   static func bytes(of kind: LayerKind, _ reservation: RowReservation) -> Int {
-    kind.owners.count * reservation.rows * kind.layout.rowBytesPerToken
+    saturated(kind.owners.count, reservation.rows, kind.layout.rowBytesPerToken)
   }
 
   /// Mapped blocks of a layer kind and the sequences that each serves: one a sequence, or one pool.
@@ -113,14 +130,16 @@ public struct CacheFootprint: Sendable, Hashable {
 
   /// Bytes of tables, lengths and reference counts of a layer kind.
   static func metadataBytes(_ reservation: RowReservation, plan: CachePlan) -> Int {
-    let lengths = plan.sequences * SequenceState.bytes
-    let tables = plan.sequences * reservation.tableEntries * MemoryLayout<Int32>.stride
+    let lengths = saturated(plan.sequences, SequenceState.bytes)
+    let tables = saturated(
+      plan.sequences, reservation.tableEntries, MemoryLayout<Int32>.stride)
     // A reference count and a place in the list of free pages for each page of the pool.
-    let pool = plan.sequences * reservation.pages * 2 * MemoryLayout<Int32>.stride
-    return lengths + tables + pool
+    let pool = saturated(plan.sequences, reservation.pages, 2, MemoryLayout<Int32>.stride)
+    return saturatedSum(lengths, tables, pool)
   }
 
   static func mapped(_ bytes: Int) -> Int {
-    max(mappedPage, (bytes + mappedPage - 1) / mappedPage * mappedPage)
+    guard bytes < Int.max - mappedPage else { return Int.max }
+    return max(mappedPage, (bytes + mappedPage - 1) / mappedPage * mappedPage)
   }
 }

@@ -89,6 +89,7 @@ extension Variant {
       var reach: Reach
       var codec: CodecPair
     }
+    try geometry.checkAttention()
     let specs = try self.specs(for: geometry)
     var kinds: [Kind] = []
     var members: [Kind: [Int]] = [:]
@@ -100,7 +101,7 @@ extension Variant {
       kinds.append(kind)
       members[kind, default: []].append(layer)
     }
-    return kinds.enumerated().map { layer, kind in
+    let layouts = kinds.enumerated().map { layer, kind in
       var owner = layer
       if let sharing = specs[layer].sharing, let peers = members[kind],
         let index = peers.firstIndex(of: layer)
@@ -111,7 +112,17 @@ extension Variant {
         layer: layer, owner: owner, heads: kind.heads,
         shape: RowShape(kind.heads, geometry: geometry), reach: kind.reach, codec: kind.codec)
     }
+    guard layouts.reduce(0, { $0 + $1.rowBytesPerToken }) <= Self.mostBytesPerToken else {
+      throw NotationError(
+        notation: notation,
+        reason: "more than \(Self.mostBytesPerToken) bytes a token on \(geometry.name)")
+    }
+    return layouts
   }
+
+  /// Bytes a token, all layers together, past which a variant is refused: far more than any model
+  /// takes, and few enough that bytes of any context stay within an `Int`.
+  static let mostBytesPerToken = 1 << 30
 
   /// Why an axis value saves nothing on `geometry` at `context` tokens, or nil where all do.
   public func noop(
@@ -119,20 +130,20 @@ extension Variant {
   ) throws(NotationError) -> String? {
     var reasons: [String] = []
     let layouts = try self.layouts(for: geometry)
-    for (layer, spec) in try specs(for: geometry).enumerated() {
-      let layout = layouts[layer]
-      if case .grouped(let heads) = layout.heads, heads == geometry.queryHeads, !(spec.heads is MultiHead) {
+    let specs = try specs(for: geometry)
+    // Sharing values by which some layer reads another's rows.
+    let effective = Set(
+      zip(specs, layouts).compactMap { $1.ownsRows ? nil : $0.sharing?.notation })
+    for (layout, spec) in zip(layouts, specs) {
+      if case .grouped(let heads) = layout.heads, heads == geometry.queryHeads,
+        !(spec.heads is MultiHead)
+      {
         reasons.append("\(spec.heads.notation) on \(geometry.queryHeads) query heads is mha")
       }
-      let peers = layouts.filter {
-        $0.reach == layout.reach && $0.heads == layout.heads && $0.codec == layout.codec
-      }.count
-      if let sharing = spec.sharing {
-        if let reason = sharing.noop(count: peers) {
-          reasons.append(reason)
-        } else if peers == 1 {
-          reasons.append("\(sharing.notation) finds no second layer of the same reach")
-        }
+      if let sharing = spec.sharing, !effective.contains(sharing.notation) {
+        reasons.append(
+          sharing.noop(count: layouts.count)
+            ?? "\(sharing.notation) finds no second layer of the same reach")
       }
       if let window = layout.reach.window, window + layout.reach.sinks >= context {
         reasons.append(

@@ -42,15 +42,21 @@ public protocol ReachAxisValue: AxisValue {
 
 /// The parsing that axis values share.
 public enum AxisParameters {
-  /// A positive decimal number without sign, leading zero or separator.
+  /// The largest number that the notation takes anywhere.
+  public static let largest = 999_999_999
+
+  /// The largest width of a row's part, elements.
+  public static let widest = 65_536
+
+  /// A positive decimal number without sign, leading zero or separator, at most `limit`.
   public static func positive(
-    _ text: some StringProtocol, _ name: String, form: String
+    _ text: some StringProtocol, _ name: String, form: String, limit: Int = largest
   ) throws(NotationError) -> Int {
     guard !text.isEmpty, text.utf8.count <= 9, text.utf8.allSatisfy({ (48...57).contains($0) }),
-      let value = Int(text), value > 0, String(value) == text
+      let value = Int(text), value > 0, value <= limit, String(value) == text
     else {
       throw NotationError(
-        notation: String(text.prefix(40)), reason: "\(form) needs \(name), a number from 1")
+        notation: String(text), reason: "\(form) needs \(name), a number from 1 to \(limit)")
     }
     return value
   }
@@ -59,7 +65,7 @@ public enum AxisParameters {
   public static func none(_ parameters: String?, form: String) throws(NotationError) {
     if let parameters {
       throw NotationError(
-        notation: "\(form):\(parameters.prefix(40))", reason: "\(form) takes no parameter")
+        notation: "\(form):\(parameters)", reason: "\(form) takes no parameter")
     }
   }
 }

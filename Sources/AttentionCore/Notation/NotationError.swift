@@ -10,5 +10,16 @@ public struct NotationError: Error, Sendable, Hashable, CustomStringConvertible 
     self.reason = reason
   }
 
-  public var description: String { "\(notation): \(reason)" }
+  /// One printable line: long notation is cut, control characters are escaped.
+  public var description: String {
+    let shown = notation.count > 80 ? notation.prefix(79) + "…" : notation[...]
+    return "\(shown): \(reason)".unicodeScalars.reduce(into: "") { line, scalar in
+      switch scalar.properties.generalCategory {
+      case .control, .lineSeparator, .paragraphSeparator:
+        line += scalar.escaped(asASCII: true)
+      default:
+        line.unicodeScalars.append(scalar)
+      }
+    }
+  }
 }

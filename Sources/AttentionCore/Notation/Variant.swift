@@ -60,10 +60,11 @@ public struct Variant: Sendable, Hashable, CustomStringConvertible {
   /// The same specification in every layer.
   public init(_ spec: VariantSpec) { form = .uniform(spec) }
 
-  /// A list of specifications, in the order of the layers; equal neighbours are joined.
+  /// A list of specifications, in the order of the layers; equal neighbours are joined and runs
+  /// without layers dropped.
   public init(list: [Run]) {
     var joined: [Run] = []
-    for run in list {
+    for run in list where run.layers > 0 {
       if let last = joined.last, last.spec == run.spec {
         joined[joined.count - 1].layers += run.layers
       } else {
@@ -78,7 +79,9 @@ public struct Variant: Sendable, Hashable, CustomStringConvertible {
     switch form {
     case .uniform(let spec): return spec.notation
     case .list(let runs):
-      let items = runs.map { $0.layers == 1 ? $0.spec.notation : "\($0.spec.notation)*\($0.layers)" }
+      let items = runs.map {
+        $0.layers == 1 ? $0.spec.notation : "\($0.spec.notation)*\($0.layers)"
+      }
       return "[" + items.joined(separator: ",") + "]"
     }
   }

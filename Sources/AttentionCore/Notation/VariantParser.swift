@@ -4,7 +4,7 @@ extension AxisRegistry {
   public func variant(_ text: String) throws(NotationError) -> Variant {
     guard text.utf8.count <= 4_096 else {
       throw NotationError(
-        notation: String(text.prefix(40)) + "…", reason: "notation is at most 4,096 characters")
+        notation: text, reason: "notation is at most 4,096 characters")
     }
     if text.hasPrefix("[") { return try list(text) }
     return Variant(try spec(text, inList: false))
@@ -15,17 +15,18 @@ extension AxisRegistry {
       throw NotationError(notation: text, reason: "a list is written [spec*n,spec*n,…]")
     }
     var runs: [Variant.Run] = []
-    for item in text.dropFirst().dropLast().split(separator: ",", omittingEmptySubsequences: false) {
+    for item in text.dropFirst().dropLast().split(separator: ",", omittingEmptySubsequences: false)
+    {
       let parts = item.split(separator: "*", omittingEmptySubsequences: false)
       guard parts.count <= 2, let first = parts.first else {
         throw NotationError(notation: String(item), reason: "a list item is written spec or spec*n")
       }
       let layers =
         parts.count == 2
-        ? try AxisParameters.positive(parts[1], "n, a number of layers", form: "spec*n") : 1
-      guard layers <= 10_000 else {
-        throw NotationError(notation: String(item), reason: "at most 10,000 layers")
-      }
+        ? try Self.naming(item) { () throws(NotationError) in
+          try AxisParameters.positive(
+            parts[1], "a number of layers n", form: "spec*n", limit: ModelGeometry.mostLayers)
+        } : 1
       runs.append(Variant.Run(spec: try spec(String(first), inList: true), layers: layers))
     }
     return Variant(list: runs)
@@ -45,7 +46,8 @@ extension AxisRegistry {
     }
     if inList, let reach = spec.reach, reach is HybridWindow {
       throw NotationError(
-        notation: text, reason: "a list names each layer's reach; write swa:W or nothing, not hybrid")
+        notation: text,
+        reason: "a list names each layer's reach; write swa:W or nothing, not \(reach.notation)")
     }
     if halves.count == 2 { spec.codec = try codecPair(String(halves[1]), of: text) }
     return spec
@@ -60,7 +62,20 @@ extension AxisRegistry {
         notation: text.isEmpty ? "(empty)" : text,
         reason: "starts with one of \(heads.map { $0.form }.joined(separator: ", "))")
     }
-    return try type.init(parameters: parameters)
+    return try Self.naming(part) { () throws(NotationError) in
+      try type.init(parameters: parameters)
+    }
+  }
+
+  /// Errors of a value name the part of the notation that they are about.
+  private static func naming<Value>(
+    _ part: Substring, _ read: () throws(NotationError) -> Value
+  ) throws(NotationError) -> Value {
+    do {
+      return try read()
+    } catch {
+      throw NotationError(notation: String(part), reason: error.reason)
+    }
   }
 
   private func apply(
@@ -74,13 +89,19 @@ extension AxisRegistry {
     }
     if let type = sharings.first(where: { $0.keyword == keyword }) {
       try once(spec.sharing?.notation)
-      spec.sharing = try type.init(parameters: parameters)
+      spec.sharing = try Self.naming(part) { () throws(NotationError) in
+        try type.init(parameters: parameters)
+      }
     } else if let type = reaches.first(where: { $0.keyword == keyword }) {
       try once(spec.reach?.notation)
-      spec.reach = try type.init(parameters: parameters)
+      spec.reach = try Self.naming(part) { () throws(NotationError) in
+        try type.init(parameters: parameters)
+      }
     } else if keyword == AttentionSinks.keyword {
       try once(spec.sinks?.notation)
-      spec.sinks = try AttentionSinks(parameters: parameters)
+      spec.sinks = try Self.naming(part) { () throws(NotationError) in
+        try AttentionSinks(parameters: parameters)
+      }
     } else {
       let forms =
         sharings.map { $0.form } + reaches.map { $0.form } + [AttentionSinks.form]

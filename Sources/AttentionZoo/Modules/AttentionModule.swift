@@ -42,6 +42,8 @@ public final class AttentionWorkspace: @unchecked Sendable {
   public let pool: WorkerPool
   /// Times of the phases, added up over layers and calls.
   public var phases = PhaseTimes()
+  /// Which way latent attention is computed.
+  public var latentPath = LatentPath.automatic
   /// The path that latent attention last took, for reports.
   public internal(set) var lastLatentPath: LatentPath?
   let executor: AttendExecutor

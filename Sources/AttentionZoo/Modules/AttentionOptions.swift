@@ -15,8 +15,6 @@ public struct AttentionOptions: Sendable {
   public var latentNorm: [Float]?
   /// Epsilon of these norms.
   public var normEpsilon: Float = 1e-6
-  /// Which way latent attention is computed.
-  public var latentPath: LatentPath = .automatic
 
   public init(rotary: RotaryEmbedding? = nil) { self.rotary = rotary }
 }

@@ -82,18 +82,19 @@ public struct LatentAttention: AttentionModule {
     let values = try CacheError.scratch { () throws(OutOfMemory) in
       try workspace.heads.reserve(tokens * heads * shape.valueWidth, of: Float.self)
     }
-    let expandsAny = plan.entries.contains(where: expands)
-    let absorbsAny = !expandsAny || !plan.entries.allSatisfy(expands)
+    let path = workspace.latentPath
+    let expandsAny = plan.entries.contains { expands($0, path) }
+    let absorbsAny = !expandsAny || !plan.entries.allSatisfy { expands($0, path) }
     workspace.lastLatentPath = expandsAny ? (absorbsAny ? .automatic : .expanded) : .absorbed
     if absorbsAny {
-      let absorbed = expandsAny ? plan.selecting { !expands($0) } : plan
+      let absorbed = expandsAny ? plan.selecting { !expands($0, path) } : plan
       try attendAbsorbed(
         queries, plan: absorbed, whole: !expandsAny, cache: cache, values: values,
         workspace: workspace)
     }
     if expandsAny {
       try workspace.timed(\.attention) { () throws(CacheError) in
-        for entry in plan.entries where expands(entry) {
+        for entry in plan.entries where expands(entry, path) {
           try attendExpanded(
             queries, entry: entry, cache: cache, values: values, workspace: workspace)
         }
@@ -110,8 +111,8 @@ public struct LatentAttention: AttentionModule {
   /// Whether expanding a sequence's rows takes fewer FLOPs than absorbing the projections: with
   /// P_qk visible (query, key) pairs and S rows in reach,
   /// P_qk·(2r − d_n − d_v) > (S − T)·r·(d_n + d_v).
-  func expands(_ entry: BatchPlan.Entry) -> Bool {
-    switch options.latentPath {
+  func expands(_ entry: BatchPlan.Entry, _ path: LatentPath) -> Bool {
+    switch path {
     case .absorbed: return false
     case .expanded: return true
     case .automatic: break

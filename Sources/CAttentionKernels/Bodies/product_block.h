@@ -32,7 +32,7 @@ INLINE void product_block_of(const int kind, const int ROWS, const int VECTORS, 
     }
   }
   const char *const *rows = b->rows;
-  const float *base = b->base + column;
+  const float *base = kind == B_STRIDED ? b->base + column : NULL;
   const int64_t stride = b->stride;
   const int32_t ahead = b->ahead;
   const int64_t offset = column * (int64_t)(kind == B_STRIDED ? 4 : element_bytes(kind));

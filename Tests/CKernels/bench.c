@@ -1,0 +1,214 @@
+// Decode and prefill attention of one layer, one and two threads, beside this machine's limits,
+// which are probed in turn with it:
+//   bench [filter]     shapes whose name contains the filter
+#include <math.h>
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <time.h>
+
+#include "attention_kernels.h"
+
+typedef struct shape {
+  const char *name;
+  int32_t streams, rows, key_width, value_width;
+  bool prefix;
+  int32_t element;
+  int64_t tokens;
+  bool causal;  // prefill: the rows are the last tokens' queries
+} shape;
+
+static const shape shapes[] = {
+    {"mha 64 f16", 16, 1, 64, 64, false, ATTN_ELEMENT_F16, 32768, false},
+    {"mha 128 f16", 8, 1, 128, 128, false, ATTN_ELEMENT_F16, 32768, false},
+    {"mha 128 f32", 8, 1, 128, 128, false, ATTN_ELEMENT_F32, 16384, false},
+    {"mha 128 bf16", 8, 1, 128, 128, false, ATTN_ELEMENT_BF16, 32768, false},
+    {"gqa 4 128 f16", 8, 4, 128, 128, false, ATTN_ELEMENT_F16, 32768, false},
+    {"gqa 4 64 f16", 8, 4, 64, 64, false, ATTN_ELEMENT_F16, 65536, false},
+    {"gqa 4 128 f32", 8, 4, 128, 128, false, ATTN_ELEMENT_F32, 16384, false},
+    {"gqa 7 128 f16", 4, 7, 128, 128, false, ATTN_ELEMENT_F16, 32768, false},
+    {"gqa 8 128 f16", 4, 8, 128, 128, false, ATTN_ELEMENT_F16, 32768, false},
+    {"mqa 32 64 f16", 1, 32, 64, 64, false, ATTN_ELEMENT_F16, 131072, false},
+    {"mqa 32 128 f16", 1, 32, 128, 128, false, ATTN_ELEMENT_F16, 131072, false},
+    {"mla 16 576 f16", 1, 16, 576, 512, true, ATTN_ELEMENT_F16, 32768, false},
+    {"mla 32 576 f16", 1, 32, 576, 512, true, ATTN_ELEMENT_F16, 32768, false},
+    {"mla 128 576 f16", 1, 128, 576, 512, true, ATTN_ELEMENT_F16, 16384, false},
+    {"mla 16 288 f16", 1, 16, 288, 256, true, ATTN_ELEMENT_F16, 65536, false},
+    {"mla 32 576 bf16", 1, 32, 576, 512, true, ATTN_ELEMENT_BF16, 32768, false},
+    {"prefill 128x128 f16", 4, 128, 128, 128, false, ATTN_ELEMENT_F16, 4096, true},
+    {"prefill 256x64 f32", 4, 256, 64, 64, false, ATTN_ELEMENT_F32, 4096, true},
+};
+
+typedef struct job {
+  const shape *shape;
+  char *keys, *values;
+  const float *queries;
+  int thread, threads, action;  // 0 attend, 1 read, 2 multiply-add
+  attn_partial *partials;       // one a stream
+  void *workspace;
+  int64_t *row_end;
+  size_t key_bytes, value_bytes;
+  double seconds;
+  int64_t flops;
+  uint64_t checksum;
+} job;
+
+static double now(void) {
+  struct timespec t;
+  clock_gettime(CLOCK_MONOTONIC, &t);
+  return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+static pthread_barrier_t barrier;
+
+static void *work(void *argument) {
+  job *j = argument;
+  const shape *s = j->shape;
+  pthread_barrier_wait(&barrier);
+  double start = now();
+  if (j->action == 1) {
+    size_t share = j->key_bytes / (size_t)j->threads / 64 * 64;
+    j->checksum += attn_probe_read(j->keys + share * (size_t)j->thread, share);
+    if (!s->prefix) {
+      share = j->value_bytes / (size_t)j->threads / 64 * 64;
+      j->checksum += attn_probe_read(j->values + share * (size_t)j->thread, share);
+    }
+  } else if (j->action == 2) {
+    attn_probe_fma(2000000 / 4, &j->flops);
+  } else {
+    int64_t element = s->element == ATTN_ELEMENT_F32 ? 4 : 2;
+    // One stream is split by tokens, several by streams.
+    bool by_tokens = s->streams == 1;
+    for (int i = by_tokens ? 0 : j->thread; i < s->streams; i += by_tokens ? 1 : j->threads) {
+      attn_stream stream = {.keys = j->keys + i * s->tokens * s->key_width * element,
+                            .values = j->values + i * s->tokens * s->value_width * element,
+                            .key_row_bytes = s->key_width * element,
+                            .value_row_bytes = s->value_width * element,
+                            .key_width = s->key_width,
+                            .value_width = s->value_width,
+                            .value_is_key_prefix = s->prefix,
+                            .key_element = s->element,
+                            .value_element = s->element};
+      attn_queries queries = {.queries = j->queries,
+                              .query_stride = s->key_width,
+                              .rows = s->rows,
+                              .scale = 1 / sqrtf((float)s->key_width),
+                              .row_end = s->causal ? j->row_end : NULL};
+      attn_range range = {0, s->tokens};
+      if (by_tokens) {
+        range.begin = s->tokens * j->thread / j->threads;
+        range.end = s->tokens * (j->thread + 1) / j->threads;
+      }
+      attn_partial_reset(&j->partials[i], s->rows, s->value_width);
+      attn_attend(&stream, &queries, &range, 1, &j->partials[i], j->workspace);
+    }
+  }
+  j->seconds = now() - start;
+  return NULL;
+}
+
+static double run(job *jobs, int threads, int action) {
+  pthread_t ids[8];
+  pthread_barrier_init(&barrier, NULL, (unsigned)threads);
+  for (int t = 0; t < threads; t++) {
+    jobs[t].threads = threads;
+    jobs[t].action = action;
+    if (t > 0) pthread_create(&ids[t], NULL, work, &jobs[t]);
+  }
+  work(&jobs[0]);
+  double worst = jobs[0].seconds;
+  for (int t = 1; t < threads; t++) {
+    pthread_join(ids[t], NULL);
+    worst = fmax(worst, jobs[t].seconds);
+  }
+  pthread_barrier_destroy(&barrier);
+  return worst;
+}
+
+static char *pages(size_t bytes) {
+  char *p = mmap(NULL, bytes + (2 << 20), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (p == MAP_FAILED) exit(75);
+  p = (char *)(((uintptr_t)p + (2 << 20) - 1) & ~(uintptr_t)((2 << 20) - 1));
+#ifdef MADV_HUGEPAGE
+  madvise(p, bytes, MADV_HUGEPAGE);
+#endif
+  return p;
+}
+
+int main(int argc, char **argv) {
+  const char *filter = argc > 1 ? argv[1] : "";
+  const int repeats = argc > 2 ? atoi(argv[2]) : 15;
+  size_t most = 160u << 20;
+  char *keys = pages(most), *values = pages(most);
+  uint32_t random = 1;
+  for (size_t i = 0; i < most / 4; i++) {
+    // Finite in every element: exponents near one.
+    random = random * 1664525u + 1013904223u;
+    uint32_t word = (random & 0x83ff83ffu) | 0x38003800u;
+    memcpy(keys + 4 * i, &word, 4);
+    memcpy(values + 4 * i, &word, 4);
+  }
+  static float queries[256 * 576];
+  for (int i = 0; i < 256 * 576; i++) queries[i] = (float)(i * 7919 % 2001) / 1000.0f - 1;
+  printf("%-20s %-8s %2s %9s %8s %9s %9s %9s %8s\n", "shape", "isa", "th", "ms", "GB/s", "GFLOP/s",
+         "read GB/s", "peak GF/s", "roofline");
+  for (size_t i = 0; i < sizeof(shapes) / sizeof(shapes[0]); i++) {
+    const shape *s = &shapes[i];
+    if (!strstr(s->name, filter)) continue;
+    int64_t element = s->element == ATTN_ELEMENT_F32 ? 4 : 2;
+    size_t key_bytes = (size_t)(s->streams * s->tokens * s->key_width * element);
+    size_t value_bytes = (size_t)(s->streams * s->tokens * s->value_width * element);
+    if (key_bytes > most) continue;
+    int64_t row_end[256];
+    double pairs = (double)s->rows * (double)s->tokens;
+    for (int r = 0; r < s->rows; r++) {
+      row_end[r] = s->tokens - (s->rows - 1 - r);
+      if (s->causal) pairs -= s->rows - 1 - r;
+    }
+    double flops = 2.0 * pairs * (s->key_width + s->value_width) * s->streams;
+    double bytes = (double)key_bytes + (s->prefix ? 0 : (double)value_bytes);
+    for (int threads = 1; threads <= 2; threads++) {
+      job jobs[2];
+      for (int t = 0; t < threads; t++) {
+        jobs[t] = (job){.shape = s, .keys = keys, .values = values, .queries = queries,
+                        .thread = t, .row_end = row_end, .key_bytes = key_bytes,
+                        .value_bytes = value_bytes};
+        size_t size = attn_workspace_bytes(s->rows, s->key_width, s->value_width);
+        jobs[t].workspace = aligned_alloc(64, (size + 63) / 64 * 64);
+        jobs[t].partials = calloc((size_t)s->streams, sizeof(attn_partial));
+        for (int k = 0; k < s->streams; k++) {
+          jobs[t].partials[k].accumulator_stride = s->value_width;
+          jobs[t].partials[k].accumulator =
+              aligned_alloc(64, ((size_t)(s->rows * s->value_width) * 4 + 63) / 64 * 64);
+          jobs[t].partials[k].maximum = malloc((size_t)s->rows * 4 * 2);
+          jobs[t].partials[k].sum = malloc((size_t)s->rows * 4 * 2);
+        }
+      }
+      double best = 1e9, read = 1e9, peak = 0;
+      for (int r = 0; r < repeats; r++) {
+        best = fmin(best, run(jobs, threads, 0));
+        read = fmin(read, run(jobs, threads, 1));
+        double seconds = run(jobs, threads, 2), done = 0;
+        for (int t = 0; t < threads; t++) done += (double)jobs[t].flops;
+        peak = fmax(peak, done / seconds);
+      }
+      double bound = fmax(read, flops / peak);
+      printf("%-20s %-8s %2d %9.3f %8.1f %9.1f %9.1f %9.1f %8.2f\n", s->name, attn_isa_name(),
+             threads, best * 1e3, bytes / best * 1e-9, flops / best * 1e-9, bytes / read * 1e-9,
+             peak * 1e-9, bound / best);
+      fflush(stdout);
+      for (int t = 0; t < threads; t++) {
+        for (int k = 0; k < s->streams; k++) {
+          free(jobs[t].partials[k].accumulator);
+          free(jobs[t].partials[k].maximum);
+          free(jobs[t].partials[k].sum);
+        }
+        free(jobs[t].partials);
+        free(jobs[t].workspace);
+      }
+    }
+  }
+}

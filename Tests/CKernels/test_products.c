@@ -1,0 +1,77 @@
+// Skinny products against float64 sums, and the probes.
+#include <math.h>
+#include <string.h>
+
+#include "support.h"
+
+static void test_skinny(int32_t element, int rows, int64_t width, int64_t outputs, bool with_bias,
+                        uint64_t *state) {
+  int64_t weight_stride = width + random_below(state, 5), in_stride = width + 3;
+  size_t size = element == ATTN_ELEMENT_F32 ? 4 : 2;
+  float *weights = malloc((size_t)(outputs * weight_stride) * 4);
+  char *stored = malloc((size_t)(outputs * weight_stride) * size);
+  float *in = malloc((size_t)(rows * in_stride) * 4), *bias = malloc((size_t)outputs * 4);
+  float *out = malloc((size_t)(rows * outputs) * 4);
+  for (int64_t i = 0; i < outputs * weight_stride; i++) weights[i] = random_float(state);
+  for (int64_t i = 0; i < outputs * weight_stride; i++) {
+    if (element == ATTN_ELEMENT_F32) {
+      memcpy(stored + i * 4, &weights[i], 4);
+    } else {
+      uint16_t h = element == ATTN_ELEMENT_F16 ? reference_encode_f16(weights[i])
+                                               : reference_encode_bf16(weights[i]);
+      memcpy(stored + i * 2, &h, 2);
+      weights[i] =
+          element == ATTN_ELEMENT_F16 ? reference_decode_f16(h) : reference_decode_bf16(h);
+    }
+  }
+  for (int64_t i = 0; i < rows * in_stride; i++) in[i] = random_float(state);
+  for (int64_t i = 0; i < outputs; i++) bias[i] = random_float(state);
+  for (int64_t i = 0; i < rows * outputs; i++) out[i] = -77;
+  int64_t first = random_below(state, outputs), last = first + random_below(state, outputs - first + 1);
+  attn_skinny_product(stored, element, weight_stride, in, in_stride, rows, width,
+                      with_bias ? bias : NULL, out, outputs, first, last);
+  double worst = 0;
+  bool untouched = true;
+  for (int r = 0; r < rows; r++) {
+    for (int64_t o = 0; o < outputs; o++) {
+      if (o < first || o >= last) {
+        untouched &= out[r * outputs + o] == -77;
+        continue;
+      }
+      double sum = with_bias ? bias[o] : 0;
+      for (int64_t i = 0; i < width; i++) {
+        sum += (double)in[r * in_stride + i] * weights[o * weight_stride + i];
+      }
+      worst = fmax(worst, fabs(sum - out[r * outputs + o]));
+    }
+  }
+  CHECK(worst <= 2e-6 * sqrt((double)width) + 1e-6 && untouched,
+        "skinny product: element %d, %d rows, width %ld, outputs %ld ..< %ld: error %g", element,
+        rows, (long)width, (long)first, (long)last, worst);
+  free(weights);
+  free(stored);
+  free(in);
+  free(bias);
+  free(out);
+}
+
+void test_products(void) {
+  static const int64_t widths[] = {1, 5, 8, 24, 64, 100, 576, 1000};
+  static const int32_t elements[] = {ATTN_ELEMENT_F32, ATTN_ELEMENT_F16, ATTN_ELEMENT_BF16};
+  uint64_t state = 11;
+  for (int rows = 1; rows <= 32; rows++) {
+    for (int w = 0; w < 8; w++) {
+      test_skinny(elements[random_below(&state, 3)], rows, widths[w],
+                  1 + random_below(&state, 40), random_below(&state, 2), &state);
+    }
+  }
+  // The read probe sees every byte: its checksum is the sum of the 64-bit words.
+  enum { BYTES = 64 * 37 };
+  uint64_t *data = malloc(BYTES), sum = 0;
+  for (int i = 0; i < BYTES / 8; i++) sum += data[i] = next_random(&state);
+  CHECK(attn_probe_read(data, BYTES) == sum, "read probe's checksum");
+  free(data);
+  int64_t flops = 0;
+  float result = attn_probe_fma(1000, &flops);
+  CHECK(flops > 1000 && isfinite(result), "multiply-add probe");
+}
