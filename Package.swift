@@ -55,6 +55,12 @@ let package = Package(
     .testTarget(
       name: "ZooLinearAlgebraTests",
       dependencies: ["ZooLinearAlgebra", "ZooMemory", "CAttentionKernels"]),
+    .testTarget(
+      name: "ZooHarnessTests",
+      dependencies: [
+        "ZooHarness", "ZooModels", "ZooPlanner", "ZooRecords", "AttentionCore",
+        "ZooLinearAlgebra", "ZooMemory",
+      ]),
     .testTarget(name: "ZooModelsTests", dependencies: ["ZooModels"]),
     .testTarget(
       name: "ConformanceTests",

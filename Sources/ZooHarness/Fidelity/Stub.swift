@@ -1,0 +1,3 @@
+extension SuiteRunner {
+  func runFidelity(_ log: inout RunLog) throws {}
+}

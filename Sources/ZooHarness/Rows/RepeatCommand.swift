@@ -1,0 +1,53 @@
+import AttentionCore
+import ZooRecords
+
+/// The command line that repeats one case.
+struct RepeatCommand: Sendable {
+  let suite: Suite
+  let threads: Int
+
+  func text(scope: RowScope, variant: Variant, context: Int, batch: Int) -> String {
+    switch scope {
+    case .attention, .step:
+      var words = ["attnzoo", "bench"] + shared(variant)
+      words += ["--context", "\(context)", "--batch", "\(batch)", "--scope", scope.rawValue]
+      words += [
+        "--steps", "\(suite.limits.steps)", "--seconds", number(suite.limits.seconds),
+        "--warm-up", "\(suite.limits.warmUp)",
+      ]
+      if scope == .step, let tokens = suite.prefillTokens { words += ["--prefill", "\(tokens)"] }
+      return words.joined(separator: " ")
+    case .maxBatch:
+      var words = ["attnzoo", "max-batch"] + shared(variant) + ["--context", "\(context)"]
+      if let section = suite.maxBatch {
+        words += ["--budget", "\(section.budget)", "--seconds", number(section.secondsPerChild)]
+      }
+      return words.joined(separator: " ")
+    case .fidelity:
+      var words = ["attnzoo", "eval", "--model", quoted(suite.fidelity?.model ?? "embedded")]
+      words += ["--variants", quoted(variant.notation)]
+      if let text = suite.fidelity?.text { words += ["--text", quoted(text)] }
+      if let segments = suite.fidelity?.segments { words += ["--segments", "\(segments)"] }
+      return words.joined(separator: " ")
+    }
+  }
+
+  private func shared(_ variant: Variant) -> [String] {
+    var words = ["--geometry", quoted(suite.geometry.name)]
+    words += ["--variants", quoted(variant.notation)]
+    words += ["--weights", suite.weights.rawValue, "--cache", suite.storage.name]
+    if let page = suite.storage.pageTokens { words += ["--page-size", "\(page)"] }
+    return words + ["--threads", "\(threads)", "--seed", "\(suite.seed)"]
+  }
+
+  private func number(_ value: Double) -> String {
+    value == value.rounded() && value < 1e9 ? "\(Int(value))" : "\(value)"
+  }
+
+  /// Quoted for a shell where it has to be.
+  private func quoted(_ word: String) -> String {
+    let plain = word.allSatisfy { $0.isLetter || $0.isNumber || "-_./:+@,".contains($0) }
+    return plain && !word.isEmpty
+      ? word : "'\(word.split(separator: "'", omittingEmptySubsequences: false).joined(separator: "'\\''"))'"
+  }
+}

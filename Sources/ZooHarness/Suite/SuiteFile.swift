@@ -1,0 +1,201 @@
+import AttentionCore
+import Foundation
+import Yams
+import ZooLinearAlgebra
+
+/// Suite files: YAML with a fixed set of keys; any other is refused with its line and the list of
+/// known ones.
+public struct SuiteFile: Sendable {
+  /// Finds a geometry by its name; throws a line that lists the names.
+  public typealias GeometryLookup = @Sendable (String) throws -> ModelGeometry
+
+  private let registry: AxisRegistry
+  private let geometry: GeometryLookup
+
+  /// A reader of suites.
+  /// - Parameters:
+  ///   - registry: the axis values that variants may have.
+  ///   - geometry: finds a geometry by name.
+  public init(registry: AxisRegistry = .standard, geometry: @escaping GeometryLookup) {
+    self.registry = registry
+    self.geometry = geometry
+  }
+
+  /// Reads a suite file.
+  /// - Throws: `HarnessError`: `inputMissing`, or `badData` with `file:line: what was expected`.
+  public func read(_ path: String) throws(HarnessError) -> Suite {
+    guard let data = FileManager.default.contents(atPath: path) else {
+      throw HarnessError(.inputMissing, "\(path): expected a readable suite file")
+    }
+    guard data.count <= 1 << 20, let text = String(data: data, encoding: .utf8) else {
+      throw HarnessError(.badData, "\(path): expected a suite of at most 1 MiB in UTF-8")
+    }
+    return try parse(text, file: path)
+  }
+
+  /// Reads a suite from text; `file` is its name in messages.
+  /// - Throws: `HarnessError` (`badData`).
+  public func parse(_ text: String, file: String) throws(HarnessError) -> Suite {
+    let root: Node?
+    do {
+      root = try Parser(yaml: text).singleRoot()
+    } catch {
+      throw Self.syntax(error, file: file)
+    }
+    guard let root, case .mapping = root else {
+      throw HarnessError(.badData, "\(file):1: expected a mapping of suite keys")
+    }
+    let reader = try SuiteMapping(root, file: file, known: Self.keys)
+    let suite = try suite(from: reader)
+    do {
+      try suite.validate()
+    } catch {
+      throw HarnessError(.badData, "\(file): \(error.message)")
+    }
+    return suite
+  }
+
+  private static let keys = [
+    "name", "geometry", "variants", "weights", "cache", "page_size", "threads", "seed",
+    "memory_fraction", "limits", "attention", "step", "max_batch", "fidelity",
+  ]
+
+  private func suite(from root: SuiteMapping) throws(HarnessError) -> Suite {
+    let named = try root.require("geometry")
+    let shape: ModelGeometry
+    do {
+      shape = try geometry(try named.text())
+    } catch {
+      throw named.refused("\(error)")
+    }
+    var suite = Suite(
+      name: try root.require("name").text(), geometry: shape,
+      variants: try root["variants"].map { value throws(HarnessError) in
+        try variants(value, on: shape)
+      } ?? [])
+    if let value = root["weights"] {
+      guard let format = WeightFormat(rawValue: try value.text()) else {
+        throw value.refused("expected one of f32, f16, bf16")
+      }
+      suite.weights = format
+    }
+    if let value = root["cache"] { suite.storage = try storage(value, root["page_size"]) }
+    if let value = root["threads"], try value.text() != "all" {
+      suite.threads = try value.whole(1...4_096)
+    }
+    if let value = root["seed"] { suite.seed = UInt64(try value.whole(0...Int.max)) }
+    if let value = root["memory_fraction"] { suite.memoryFraction = try value.number() }
+    if let value = root["limits"] { suite.limits = try limits(value) }
+    suite.attention = try root["attention"].map { value throws(HarnessError) in
+      try grid(try value.mapping(["contexts", "batches"]))
+    }
+    if let value = root["step"] {
+      let section = try value.mapping(["contexts", "batches", "prefill_tokens"])
+      suite.step = try grid(section)
+      suite.prefillTokens = try section["prefill_tokens"].map { tokens throws(HarnessError) in
+        try tokens.tokens()
+      }
+    }
+    suite.maxBatch = try root["max_batch"].map { value throws(HarnessError) in
+      try maxBatch(value)
+    }
+    suite.fidelity = try root["fidelity"].map { value throws(HarnessError) in
+      try fidelity(value)
+    }
+    return suite
+  }
+
+  private func variants(
+    _ value: SuiteValue, on geometry: ModelGeometry?
+  ) throws(HarnessError) -> [Variant] {
+    var seen = Set<Variant>()
+    return try value.list().map { item throws(HarnessError) in
+      let text = try item.text()
+      do throws(NotationError) {
+        let variant = try registry.variant(text)
+        if let geometry { _ = try variant.layouts(for: geometry) }
+        guard seen.insert(variant).inserted else {
+          throw NotationError(notation: text, reason: "is in the list twice")
+        }
+        return variant
+      } catch {
+        throw item.refused("\(error)")
+      }
+    }
+  }
+
+  private func storage(
+    _ value: SuiteValue, _ pageSize: SuiteValue?
+  ) throws(HarnessError) -> CacheStorage {
+    let name = try value.text()
+    if name != "paged", let pageSize {
+      throw pageSize.refused("page_size belongs to cache: paged")
+    }
+    switch name {
+    case "contiguous": return .contiguous
+    case "ring": return .ring
+    case "paged": return .paged(pageTokens: try pageSize?.whole(1...1 << 20) ?? 16)
+    default: throw value.refused("expected one of contiguous, ring, paged")
+    }
+  }
+
+  private func limits(_ value: SuiteValue) throws(HarnessError) -> Suite.Limits {
+    let section = try value.mapping(["steps", "seconds", "warm_up"])
+    var limits = Suite.Limits()
+    if let steps = section["steps"] { limits.steps = try steps.whole(1...1_000_000) }
+    if let seconds = section["seconds"] { limits.seconds = try seconds.number() }
+    if let warmUp = section["warm_up"] { limits.warmUp = try warmUp.whole(2...1_000) }
+    return limits
+  }
+
+  private func grid(_ section: SuiteMapping) throws(HarnessError) -> Suite.Grid {
+    Suite.Grid(
+      contexts: try section.require("contexts").list().map { item throws(HarnessError) in
+        try item.tokens()
+      },
+      batches: try section.require("batches").list().map { item throws(HarnessError) in
+        try item.whole(1...1 << 20)
+      })
+  }
+
+  private func maxBatch(_ value: SuiteValue) throws(HarnessError) -> Suite.MaxBatch {
+    let section = try value.mapping(["budget", "contexts", "seconds_per_child"])
+    let budget = try section.require("budget")
+    guard let bytes = ByteBudget(try budget.text()) else {
+      throw budget.refused("expected bytes such as 6GiB, or weights+4GiB")
+    }
+    var result = Suite.MaxBatch(
+      budget: bytes,
+      contexts: try section.require("contexts").list().map { item throws(HarnessError) in
+        try item.tokens()
+      })
+    if let seconds = section["seconds_per_child"] { result.secondsPerChild = try seconds.number() }
+    return result
+  }
+
+  private func fidelity(_ value: SuiteValue) throws(HarnessError) -> Suite.Fidelity {
+    let section = try value.mapping(["model", "variants", "text", "segments"])
+    var result = Suite.Fidelity(
+      variants: try variants(try section.require("variants"), on: nil))
+    if let model = section["model"] { result.model = try model.text() }
+    if let text = section["text"] { result.text = try text.text() }
+    if let segments = section["segments"] { result.segments = try segments.whole(1...1 << 30) }
+    return result
+  }
+
+  private static func syntax(_ error: any Error, file: String) -> HarnessError {
+    var line = 1
+    var problem = "expected YAML"
+    switch error as? YamlError {
+    case .scanner(_, let what, let mark, _), .parser(_, let what, let mark, _),
+      .composer(_, let what, let mark, _):
+      (line, problem) = (mark.line, "expected YAML: \(what)")
+    case .duplicatedKeysInMapping(let duplicates, let context):
+      line = context.mark.line
+      problem = "key given twice: \(duplicates.joined(separator: ", "))"
+    default: break
+    }
+    let oneLine = problem.split(whereSeparator: \.isNewline).joined(separator: " ")
+    return HarnessError(.badData, "\(file):\(line): \(oneLine)")
+  }
+}
