@@ -76,10 +76,10 @@ struct InspectCommand: ParsableCommand {
         .whole(layout.layer), .whole(layout.owner), .whole(layout.shape.streams),
         .whole(layout.shape.keyWidth),
         layout.shape.valueIsKeyPrefix
-          ? Cell("\(layout.shape.valueWidth) (prefix)") : .whole(layout.shape.valueWidth),
+          ? Table.Cell("\(layout.shape.valueWidth) (prefix)") : .whole(layout.shape.valueWidth),
         .whole(layout.shape.queryHeadsPerStream), .whole(layout.reach.window),
-        layout.reach.sinks > 0 ? .whole(layout.reach.sinks) : Cell(NumberText.missing),
-        Cell(layout.codec.notation), .whole(layout.idealBytesPerToken),
+        layout.reach.sinks > 0 ? .whole(layout.reach.sinks) : Table.Cell(NumberText.missing),
+        Table.Cell(layout.codec.notation), .whole(layout.idealBytesPerToken),
         .bytes(layout.idealBytes(context: context)), .bytes(layout.readBytes(context: context)),
       ])
     }

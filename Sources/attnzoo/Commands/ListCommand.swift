@@ -82,12 +82,12 @@ struct ListCommand: ParsableCommand {
       let plan = try KVPlan(geometry: geometry, variant: variant)
       let stored = try plan.idealBytes(context: context)
       table.append([
-        Cell(variant.notation), .whole(plan.idealBytesPerToken),
+        Table.Cell(variant.notation), .whole(plan.idealBytesPerToken),
         .whole(plan.idealBytesPerTokenPastWindows),
         .ratio(Double(stored) / Double(baseBytes)), .bytes(stored),
         .bytes(try plan.readBytesPerStep(context: context)),
         .number(try plan.intensity(context: context)),
-        Cell(try variant.noop(for: geometry, context: context).map { "noop: \($0)" } ?? ""),
+        Table.Cell(try variant.noop(for: geometry, context: context).map { "noop: \($0)" } ?? ""),
       ])
     }
     return table
@@ -97,13 +97,13 @@ struct ListCommand: ParsableCommand {
     var table = Table(columns: [
       .init("axis", .left), .init("value", .left), .init("meaning", .left),
     ])
-    for value in registry.heads { table.append(["heads", Cell(value.form), Cell(value.summary)]) }
+    for value in registry.heads { table.append(["heads", Table.Cell(value.form), Table.Cell(value.summary)]) }
     for value in registry.sharings {
-      table.append(["sharing", Cell(value.form), Cell(value.summary)])
+      table.append(["sharing", Table.Cell(value.form), Table.Cell(value.summary)])
     }
-    for value in registry.reaches { table.append(["reach", Cell(value.form), Cell(value.summary)]) }
-    table.append(["reach", Cell(AttentionSinks.form), Cell(AttentionSinks.summary)])
-    for value in registry.codecs { table.append(["codec", Cell(value.form), Cell(value.summary)]) }
+    for value in registry.reaches { table.append(["reach", Table.Cell(value.form), Table.Cell(value.summary)]) }
+    table.append(["reach", Table.Cell(AttentionSinks.form), Table.Cell(AttentionSinks.summary)])
+    for value in registry.codecs { table.append(["codec", Table.Cell(value.form), Table.Cell(value.summary)]) }
     return table
   }
 
@@ -116,8 +116,8 @@ struct ListCommand: ParsableCommand {
     for preset in ModelPresets.all {
       let geometry = preset.geometry
       table.append([
-        Cell(geometry.name), .whole(geometry.layers), .whole(geometry.hidden),
-        .whole(geometry.queryHeads), .whole(geometry.headWidth), Cell(geometry.native),
+        Table.Cell(geometry.name), .whole(geometry.layers), .whole(geometry.hidden),
+        .whole(geometry.queryHeads), .whole(geometry.headWidth), Table.Cell(geometry.native),
         .whole(preset.published?.total),
       ])
     }

@@ -60,11 +60,11 @@ struct PlanCommand: ParsableCommand {
           layouts: try variant.layouts(for: geometry), storage: .ring, capacity: tokens[0])
       }
       table.append([
-        Cell(variant.notation), .bytes(weightPlan.bytes),
+        Table.Cell(variant.notation), .bytes(weightPlan.bytes),
         .bytes(try cache.idealBytes(context: tokens[0]) * batch),
-        .number(step.attention.seconds * 1e3), Cell(step.attention.bound.rawValue),
+        .number(step.attention.seconds * 1e3), Table.Cell(step.attention.bound.rawValue),
         .number(step.seconds * 1e3), .number(step.tokensPerSecond),
-        .whole(largest?.sequences), Cell(largest?.limitedBy.rawValue ?? NumberText.missing),
+        .whole(largest?.sequences), Table.Cell(largest?.limitedBy.rawValue ?? NumberText.missing),
       ])
     }
     output.show(table)
@@ -77,7 +77,7 @@ struct PlanCommand: ParsableCommand {
     ])
     for device in DeviceTable.all {
       table.append([
-        Cell(device.name), .bytes(device.memoryBytes), .number(device.bytesPerSecond / 1e9, digits: 4),
+        Table.Cell(device.name), .bytes(device.memoryBytes), .number(device.bytesPerSecond / 1e9, digits: 4),
         .number(device.peakFLOPsPerSecond.map { $0 / 1e12 }, digits: 4), .number(device.ridge),
       ])
     }

@@ -7,9 +7,9 @@ import ZooMemory
 import ZooModels
 import ZooReports
 
-extension TableFormat: @retroactive ExpressibleByArgument {}
+extension TableFormat: ExpressibleByArgument {}
 
-extension WeightFormat: @retroactive ExpressibleByArgument {}
+extension WeightFormat: ExpressibleByArgument {}
 
 /// How results are printed.
 struct FormatOptions: ParsableArguments {

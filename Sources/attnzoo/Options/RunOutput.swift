@@ -73,15 +73,15 @@ extension RowTable {
     for row in rows {
       let tokensPerSecond = row.decode?.tokensPerSecond ?? row.maxBatch?.tokensPerSecondAtMax
       table.append([
-        Cell(row.scope.rawValue), Cell(row.variant), .whole(row.context), .whole(row.batch),
-        Cell(row.status.rawValue), .number(row.decode?.itlMs?.p50),
+        Table.Cell(row.scope.rawValue), Table.Cell(row.variant), .whole(row.context), .whole(row.batch),
+        Table.Cell(row.status.rawValue), .number(row.decode?.itlMs?.p50),
         .number(row.decode?.attentionMs), .number(row.decode?.achievedGBPerSecond),
         .number(row.decode?.rooflineFraction, digits: 2),
-        Cell(row.decode?.bound?.rawValue ?? NumberText.missing), .number(tokensPerSecond),
+        Table.Cell(row.decode?.bound?.rawValue ?? NumberText.missing), .number(tokensPerSecond),
         .number(row.prefill?.ttftMs), .bytes(row.kv?.allocatedBytes),
         .whole(row.maxBatch?.computed), .whole(row.maxBatch?.measured),
         .number(row.fidelity?.bitsPerByte, digits: 4),
-        Cell([row.noop.map { "noop: \($0)" }, row.reason].compactMap { $0 }.joined(separator: "; ")),
+        Table.Cell([row.noop.map { "noop: \($0)" }, row.reason].compactMap { $0 }.joined(separator: "; ")),
       ])
     }
     return table
