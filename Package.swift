@@ -51,6 +51,10 @@ let package = Package(
         "AttentionCore", "ZooMemory",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
+    .target(name: "AllocationCounter", path: "Tests/Support/AllocationCounter"),
+    .testTarget(
+      name: "AttentionCoreTests",
+      dependencies: ["AttentionCore", "CAttentionKernels", "ZooMemory", "AllocationCounter"]),
   ],
   swiftLanguageModes: [.v6],
   cLanguageStandard: .gnu17
