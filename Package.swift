@@ -51,9 +51,6 @@ let package = Package(
         "AttentionCore", "ZooMemory",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
-    .testTarget(name: "ZooRecordsTests", dependencies: ["ZooRecords"]),
-    .testTarget(
-      name: "ZooReportsTests", dependencies: ["ZooReports", "ZooRecords"], exclude: ["Golden"]),
     .testTarget(name: "ZooMemoryTests", dependencies: ["ZooMemory", "CAttentionKernels"]),
     .testTarget(
       name: "ZooLinearAlgebraTests",
@@ -73,6 +70,13 @@ let package = Package(
     .testTarget(
       name: "ZooPlannerTests",
       dependencies: ["ZooPlanner", "ZooModels", "AttentionCore", "ZooMemory"]),
+    .testTarget(name: "ZooRecordsTests", dependencies: ["ZooRecords"]),
+    .testTarget(
+      name: "ZooReportsTests", dependencies: ["ZooReports", "ZooRecords"], exclude: ["Golden"]),
+    .target(name: "AllocationCounter", path: "Tests/Support/AllocationCounter"),
+    .testTarget(
+      name: "AttentionCoreTests",
+      dependencies: ["AttentionCore", "CAttentionKernels", "ZooMemory", "AllocationCounter"]),
   ],
   swiftLanguageModes: [.v6],
   cLanguageStandard: .gnu17

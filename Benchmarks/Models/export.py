@@ -225,8 +225,14 @@ curve steps where the context grows and where the tests leave the mixture).
 
 ## How to repeat it
 
-See `Benchmarks/Models/README.md`. The schedule is counted in bytes and everything is seeded;
-the same versions on the same kind of processor give the same model up to the rounding of
+See `Benchmarks/Models/README.md`; the training command for exactly this schedule is
+
+```sh
+python train.py --work DIR --total-tokens {total} --decay-tokens {decay}
+```
+
+The schedule is counted in bytes and everything is seeded, and neither interruptions nor
+branching off a finished model change what the main run sees. The same versions on the same kind of processor give the same model up to the rounding of
 parallel sums, other machines one as good.
 
 ## Limits

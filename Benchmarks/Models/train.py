@@ -61,13 +61,13 @@ class Recipe:
     gradient_clip: float = 1.0
     seed: int = 20
     phases: tuple[Phase, ...] = (
-        Phase(until_tokens=4_000_000, context=256, rows=16, test_rows=4),
-        Phase(until_tokens=8_000_000, context=512, rows=12, test_rows=2),
+        Phase(until_tokens=3_000_000, context=256, rows=16, test_rows=4),
+        Phase(until_tokens=6_000_000, context=512, rows=8, test_rows=1),
         Phase(until_tokens=1 << 62, context=1024, rows=8, test_rows=1),
     )
     # The decay is where the model settles on what it will be judged on: full context,
     # library code only.
-    decay_phase: Phase = Phase(until_tokens=1 << 62, context=1024, rows=8, test_rows=0)
+    decay_phase: Phase = Phase(until_tokens=1 << 62, context=1024, rows=4, test_rows=0)
 
     def phase(self, tokens: int) -> Phase:
         if tokens >= self.total_tokens - self.decay_tokens:

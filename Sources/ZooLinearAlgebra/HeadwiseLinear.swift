@@ -56,6 +56,10 @@ public struct HeadwiseLinear: Sendable {
   /// Elements of a head's operand, n.
   public var inputs: Int { weight.inputs }
 
+  /// The greatest number of tokens that goes to the skinny product. On operands as narrow as a
+  /// head's it spends more on summing lanes than on multiplying, so that OpenBLAS wins early.
+  static func skinnyTokens(inputs: Int) -> Int { inputs <= 128 ? 3 : Linear.skinnyRows }
+
   /// output[t][h] = weight[h] · input[t][h] for all heads and tokens 0 ..< `tokens`, accumulated in
   /// float32. Allocates nothing, and the result does not depend on the number of threads.
   /// - Parameters:
@@ -68,7 +72,7 @@ public struct HeadwiseLinear: Sendable {
     scratch: LinearScratch
   ) {
     if tokens <= 0 { return }
-    let skinny = tokens <= Linear.skinnyRows
+    let skinny = tokens <= Self.skinnyTokens(inputs: inputs)
     if !skinny {
       precondition(
         scratch.threads >= pool.threads && scratch.elementsPerWorker >= inputs,
@@ -82,7 +86,7 @@ public struct HeadwiseLinear: Sendable {
     var product = HeadwiseProduct(
       weights: weight.base, format: weight.format, heads: heads, outputs: outputs, inputs: inputs,
       headsPerPart: headsPerPart, input: input, output: output, tokens: tokens,
-      scratch: Unmanaged.passUnretained(scratch))
+      skinny: skinny, scratch: Unmanaged.passUnretained(scratch))
     withExtendedLifetime((weight, scratch)) {
       withUnsafeMutablePointer(to: &product) { context in
         pool.run(
@@ -107,6 +111,7 @@ private struct HeadwiseProduct {
   let input: HeadwiseView
   let output: MutableHeadwiseView
   let tokens: Int
+  let skinny: Bool
   let scratch: Unmanaged<LinearScratch>
 
   func run(_ part: Int, worker: Int) {
@@ -114,7 +119,7 @@ private struct HeadwiseProduct {
       let weight = weights + head * outputs * inputs * format.bytesPerElement
       let from = input.pointer + head * input.headStride
       let to = output.pointer + head * output.headStride
-      if tokens <= Linear.skinnyRows {
+      if skinny {
         attn_skinny_product(
           weight, format.elementCode, Int64(inputs), from, Int64(input.tokenStride), Int32(tokens),
           Int64(inputs), nil, to, Int64(output.tokenStride), 0, Int64(outputs))
@@ -128,21 +133,24 @@ private struct HeadwiseProduct {
     _ weight: UnsafeRawPointer, _ from: UnsafePointer<Float>, _ to: UnsafeMutablePointer<Float>,
     worker: Int
   ) {
-    guard let half = format.half else {
-      gemm(weight.assumingMemoryBound(to: Float.self), outputs, from, to)
-      return
-    }
     let (region, elements) = scratch._withUnsafeGuaranteedRef {
       ($0.region(of: worker), $0.elementsPerWorker)
     }
-    let block = min(elements / inputs, outputs)
+    // Up to 64 tokens, blocks of at most 1,024 results: OpenBLAS has kernels for products that
+    // small which do not repack their operands.
+    let room = tokens <= 64 ? max(16, 1024 / tokens) : outputs
+    let block = min(room, elements / inputs, outputs)
     var first = 0
     while first < outputs {
       let count = min(block, outputs - first)
-      half.decode(
-        (weight + first * inputs * 2).assumingMemoryBound(to: UInt16.self), to: region,
-        count: count * inputs)
-      gemm(UnsafePointer(region), count, from, to + first)
+      let rows = weight + first * inputs * format.bytesPerElement
+      if let half = format.half {
+        half.decode(
+          rows.assumingMemoryBound(to: UInt16.self), to: region, count: count * inputs)
+        gemm(UnsafePointer(region), count, from, to + first)
+      } else {
+        gemm(rows.assumingMemoryBound(to: Float.self), count, from, to + first)
+      }
       first += count
     }
   }

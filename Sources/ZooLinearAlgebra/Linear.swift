@@ -81,17 +81,17 @@ public struct Linear: Sendable {
     return (block + 15) / 16 * 16
   }
 
-  /// Outputs a part of the large product, the same for any number of threads but one share each.
+  /// Outputs a part of the large product: by shape alone, so that the result does not depend on
+  /// the number of threads. Small parts share out better, large ones pay for packing the operand
+  /// again with each.
   private func wideBlock(threads: Int, _ scratch: LinearScratch) -> Int {
-    if weight.format == .float32 { return Self.wideOutputs }
+    let block = min(max((outputs / 16 + 15) / 16 * 16, 64), 512)
+    if weight.format == .float32 { return block }
     precondition(
       scratch.threads >= threads && scratch.elementsPerWorker >= inputs,
       "a linear map's scratch is too small")
-    let block = min(scratch.elementsPerWorker / inputs, Self.wideOutputs)
-    return block
+    return min(block, scratch.elementsPerWorker / inputs)
   }
-
-  static let wideOutputs = 512
 }
 
 /// One product as the pool's workers see it. Views and pointers outlive the job.

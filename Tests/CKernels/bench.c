@@ -1,6 +1,6 @@
 // Decode and prefill attention of one layer, one and two threads, beside this machine's limits,
 // which are probed in turn with it:
-//   bench [filter]     shapes whose name contains the filter
+//   bench [filter [repeats [threads]]]     shapes whose name contains the filter
 #include <math.h>
 #include <pthread.h>
 #include <stdbool.h>
@@ -141,6 +141,8 @@ static char *pages(size_t bytes) {
 int main(int argc, char **argv) {
   const char *filter = argc > 1 ? argv[1] : "";
   const int repeats = argc > 2 ? atoi(argv[2]) : 15;
+  const int first_threads = argc > 3 ? atoi(argv[3]) : 1;
+  const int last_threads = argc > 3 ? first_threads : 2;
   size_t most = 160u << 20;
   char *keys = pages(most), *values = pages(most);
   uint32_t random = 1;
@@ -170,7 +172,7 @@ int main(int argc, char **argv) {
     }
     double flops = 2.0 * pairs * (s->key_width + s->value_width) * s->streams;
     double bytes = (double)key_bytes + (s->prefix ? 0 : (double)value_bytes);
-    for (int threads = 1; threads <= 2; threads++) {
+    for (int threads = first_threads; threads <= last_threads; threads++) {
       job jobs[2];
       for (int t = 0; t < threads; t++) {
         jobs[t] = (job){.shape = s, .keys = keys, .values = values, .queries = queries,

@@ -46,12 +46,12 @@ import ZooMemory
   @Test("Each head's product equals its float64 reference", arguments: WeightFormat.allCases)
   func reference(format: WeightFormat) throws {
     let pool = WorkerPool(threads: 2)
-    for (heads, m, n) in [(1, 8, 8), (3, 17, 40), (7, 129, 33), (5, 520, 24)] {
+    for (heads, m, n) in [(1, 8, 8), (3, 17, 40), (7, 129, 33), (5, 520, 24), (2, 70, 140)] {
       let weight = try WeightMatrix(
         outputs: heads * m, inputs: n, format: format, seed: 11, deviation: 1)
       let linear = HeadwiseLinear(weight: weight, heads: heads)
       let weights = (0..<(heads * m)).map { weight.values(ofRow: $0) }
-      for tokens in [1, 2, 5, 32, 33, 70] {
+      for tokens in [1, 2, 4, 5, 32, 33, 64, 70] {
         let from = Layout.headsWithinToken(heads: heads, width: n, tokens: tokens)
         let input = randomValues(from.count, seed: 12)
         for to in [

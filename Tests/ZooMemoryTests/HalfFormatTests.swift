@@ -111,7 +111,8 @@ private enum ReferenceHalf {
       values += [low, tie, tie.nextUp, tie.nextDown]
     }
     values += [
-      65504, 65519.996, 65520, 65536, 1e38, .infinity, -.infinity, -65520, 0x1p-149, -0x1p-149, 0, -0.0,
+      65504, 65519.996, 65520, 65536, 1e38, .infinity, -.infinity, -65520, 0x1p-149, -0x1p-149, 0,
+      -0.0,
     ]
     values += [.greatestFiniteMagnitude, -.greatestFiniteMagnitude, .leastNormalMagnitude]
     // Arbitrary bit patterns.

@@ -139,7 +139,7 @@ enum SampleRows {
       kv: .init(idealBytesPerToken: bytes),
       fidelity: .init(
         kind: .trainingFree, reference: "embedded mha", meanKL: name == "mha" ? nil : bits - 1.3,
-        p99KL: name == "mha" ? nil : 8 * (bits - 1.3), top1Agreement: 2 - bits / 1.3,
+        p99KL: name == "mha" ? nil : 8 * (bits - 1.3), top1Agreement: 1.3 / bits,
         bitsPerByte: bits, referenceBitsPerByte: 1.3,
         bitsPerByteChange: .init(low: bits - 1.31, high: bits - 1.29), segments: 64,
         stages: name.hasPrefix("mla")

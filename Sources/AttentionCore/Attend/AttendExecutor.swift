@@ -87,9 +87,11 @@ public final class AttendExecutor: @unchecked Sendable {
 
   private func prepare(plan: BatchPlan, layout: KVLayout) throws(CacheError) {
     let shape = layout.shape
+    // For the most partials there can be: what a call needs depends on the batch, not the context.
+    let most = AttendSchedule.mostPartials(threads: pool.threads)
     try partials.reserve(
-      (pool.threads + schedule.partials) * partialStride(shape) * MemoryLayout<Float>.stride)
-    try mergeStates.reserve(schedule.partials * MemoryLayout<attn_partial>.stride)
+      (pool.threads + most) * partialStride(shape) * MemoryLayout<Float>.stride)
+    try mergeStates.reserve(most * MemoryLayout<attn_partial>.stride)
     try kernelScratch.reserve(pool.threads * kernelBytes(shape))
     let rows = plan.tokens * shape.queryHeadsPerStream
     try rowBounds.reserve(2 * rows * MemoryLayout<Int64>.stride)

@@ -37,6 +37,13 @@ struct AttendSchedule {
   /// Below this cost, about bytes, a unit is not worth handing to another thread.
   static let smallestUnit = 64 << 10
 
+  /// Units a thread that the shared counter balances with.
+  static let unitsPerThread = 4
+
+  /// The most partial results of a schedule: units are cut to a share of the whole cost, so that
+  /// split blocks have no more of them than there are shares.
+  static func mostPartials(threads: Int) -> Int { unitsPerThread * threads }
+
   /// Rebuilds the schedule; the arrays keep their storage from call to call.
   mutating func build(plan: BatchPlan, layout: KVLayout, threads: Int) {
     blocks.removeAll(keepingCapacity: true)
@@ -58,8 +65,10 @@ struct AttendSchedule {
         }
       }
     }
-    // Four units a thread leave the shared counter something to balance with.
-    let target = threads == 1 ? Int.max : max(cost / (threads * 4), Self.smallestUnit)
+    // Room for every cut, so that a growing context does not grow the array.
+    units.reserveCapacity(blocks.count + Self.mostPartials(threads: threads))
+    let target =
+      threads == 1 ? Int.max : max(cost / (Self.unitsPerThread * threads), Self.smallestUnit)
     for index in blocks.indices {
       let block = blocks[index]
       let visible = Visible(block, plan.entries[block.entry], layout.reach)

@@ -35,16 +35,19 @@ INLINE run run_at(const attn_stream *stream, int64_t token, int64_t limit) {
   return (run){keys + row * stream->key_row_bytes, values + row * value_row_bytes, tokens};
 }
 
+enum { TILE_SLACK = 16 };  // addresses that blocks may touch past a tile
+
 // The row addresses of a tile of consecutive tokens and, behind them, of the tile that follows, so
 // that a block of tokens can prefetch the rows a fixed number of tokens ahead. Addresses past
 // `count` repeat the last row, so that blocks of several tokens need no remainder.
 typedef struct tile {
+  int32_t limit;  // tokens a tile of this call holds at most
   int64_t first;
   int32_t count;
   int64_t next_first;
   int32_t next_count;
-  const char *keys[2 * ATTN_TILE_TOKENS];
-  const char *values[2 * ATTN_TILE_TOKENS];
+  const char *keys[2 * ATTN_TILE_TOKENS + TILE_SLACK];
+  const char *values[2 * ATTN_TILE_TOKENS + TILE_SLACK];
 } tile;
 
 // Walks the tokens of the ranges; a tile never spans two ranges.
@@ -58,15 +61,16 @@ typedef struct tile_cursor {
 
 static void fill_next_tile(tile_cursor *cursor, tile *tile) {
   const attn_stream *stream = cursor->stream;
-  const char **keys = tile->keys + ATTN_TILE_TOKENS;
-  const char **values = tile->values + ATTN_TILE_TOKENS;
+  const int32_t limit = tile->limit;
+  const char **keys = tile->keys + limit;
+  const char **values = tile->values + limit;
   int32_t count = 0;
   while (cursor->range < cursor->range_count) {
     const attn_range *range = &cursor->ranges[cursor->range];
     if (cursor->token < range->begin) cursor->token = range->begin;
     if (cursor->token < range->end) {
       int64_t left = range->end - cursor->token;
-      count = left < ATTN_TILE_TOKENS ? (int32_t)left : ATTN_TILE_TOKENS;
+      count = left < limit ? (int32_t)left : limit;
       break;
     }
     cursor->range++;
@@ -86,16 +90,17 @@ static void fill_next_tile(tile_cursor *cursor, tile *tile) {
     t += (int32_t)r.tokens;
   }
   // Without tokens the slots repeat the current tile's last row: harmless to prefetch.
-  for (int32_t t = count; t < ATTN_TILE_TOKENS; t++) {
+  for (int32_t t = count; t < limit + TILE_SLACK; t++) {
     keys[t] = keys[t - 1];
     values[t] = values[t - 1];
   }
   cursor->token += count;
 }
 
-INLINE void first_tile(tile_cursor *cursor, tile *tile) {
-  tile->keys[ATTN_TILE_TOKENS - 1] = cursor->stream->keys;
-  tile->values[ATTN_TILE_TOKENS - 1] = cursor->stream->values;
+INLINE void first_tile(tile_cursor *cursor, tile *tile, int32_t limit) {
+  tile->limit = limit;
+  tile->keys[limit - 1] = cursor->stream->keys;
+  tile->values[limit - 1] = cursor->stream->values;
   fill_next_tile(cursor, tile);
 }
 
@@ -104,8 +109,8 @@ INLINE bool next_tile(tile_cursor *cursor, tile *tile) {
   if (tile->next_count == 0) return false;
   tile->first = tile->next_first;
   tile->count = tile->next_count;
-  memcpy(tile->keys, tile->keys + ATTN_TILE_TOKENS, sizeof(tile->keys) / 2);
-  memcpy(tile->values, tile->values + ATTN_TILE_TOKENS, sizeof(tile->values) / 2);
+  memcpy(tile->keys, tile->keys + tile->limit, sizeof(char *) * (size_t)tile->limit);
+  memcpy(tile->values, tile->values + tile->limit, sizeof(char *) * (size_t)tile->limit);
   fill_next_tile(cursor, tile);
   return true;
 }

@@ -12,16 +12,10 @@ typedef struct attend_plan {
   bool values_in_key_tile;  // the value is a prefix of a key tile that is widened anyway
   int32_t key_ahead;        // tokens ahead to prefetch where rows are read in place
   int32_t value_ahead;
+  int32_t tile_tokens;
   float *key_tile, *value_tile, *key_columns, *scores;
   int64_t key_stride, value_stride;
 } attend_plan;
-
-// About four kilobytes ahead, within the addresses a tile holds.
-INLINE int32_t prefetch_tokens(int64_t row_bytes) {
-  int64_t tokens = 4096 / (row_bytes > 0 ? row_bytes : 1);
-  tokens = (tokens + 7) / 8 * 8;
-  return tokens < 8 ? 8 : tokens > ATTN_TILE_TOKENS - 8 ? ATTN_TILE_TOKENS - 8 : (int32_t)tokens;
-}
 
 static attend_plan plan_attend(const attn_stream *stream, const attn_queries *queries,
                                void *workspace) {
@@ -44,7 +38,7 @@ static attend_plan plan_attend(const attn_stream *stream, const attn_queries *qu
   const bool value_vectors = stream->value_width % LANES == 0;
 
   // Lane sums cost about half a vector operation a (row, token), a transposition one an element
-  // of LANES tokens.
+  // of LANES tokens; the factor is measured.
   if (!key_vectors || rows * 12 > stream->key_width) {
     plan.key_path = KEYS_TRANSPOSED;
   } else if (custom_keys || rows > DOT_ROWS) {
@@ -59,8 +53,19 @@ static attend_plan plan_attend(const attn_stream *stream, const attn_queries *qu
   }
   if (custom_keys) plan.key_stride = stream->key_width;
   if (custom_values) plan.value_stride = stream->value_width;
-  plan.key_ahead = prefetch_tokens(stream->key_row_bytes);
-  plan.value_ahead = prefetch_tokens(prefix ? stream->key_row_bytes : stream->value_row_bytes);
+  plan.tile_tokens = ATTN_TILE_TOKENS;
+  const bool stored_in_float = stream->key_element == ATTN_ELEMENT_F32;
+  if (rows == 1 && plan.key_path == KEYS_IN_PLACE && !stored_in_float) {
+    // A single row of half-width elements runs at the read bandwidth when the hardware's prefetch
+    // streams are left alone and the walk changes between keys and values every few kilobytes.
+    int64_t tokens = 4096 / (stream->key_row_bytes > 0 ? stream->key_row_bytes : 1) / 8 * 8;
+    plan.tile_tokens =
+        tokens < 8 ? 8 : tokens > ATTN_TILE_TOKENS ? ATTN_TILE_TOKENS : (int32_t)tokens;
+  } else {
+    // Into the second-level cache, not the first: the fill buffers between the first level and
+    // memory cover only about half the bandwidth.
+    plan.key_ahead = plan.value_ahead = rows == 1 ? 32 : 40;
+  }
   return plan;
 }
 
@@ -264,13 +269,13 @@ static void attend(const attn_stream *stream, const attn_queries *queries,
   tile_cursor cursor = {stream, ranges, range_count, 0, INT64_MIN};
   tile tile;
   prepared_tile prepared;
-  first_tile(&cursor, &tile);
+  first_tile(&cursor, &tile, plan.tile_tokens);
   while (next_tile(&cursor, &tile)) {
     const int32_t count = tile.count;
     bool is_prepared = false;
     int finite = -1;  // not looked at yet
     prefetcher prefetch = {
-        .rows = {tile.keys + ATTN_TILE_TOKENS, tile.values + ATTN_TILE_TOKENS},
+        .rows = {tile.keys + tile.limit, tile.values + tile.limit},
         .row_bytes = {stream->key_row_bytes, stream->value_row_bytes},
         .streams = copied_streams,
         .count = tile.next_count,

@@ -2,13 +2,14 @@
 // of few query rows, and the skinny products. Each stored element is widened once for all rows of
 // the block.
 
-// The tokens a block of `rows` rows takes, so that the accumulators fill the registers.
+// The tokens a block of `rows` rows takes, so that the accumulators fill the registers; two for a
+// single row, which is bound by memory: hardware prefetchers follow a nearly sequential walk best.
 #if VECTOR_REGISTERS == 32
 #define DOT_ROWS 8
-#define DOT_TOKENS(rows) ((rows) <= 3 ? 8 : (rows) <= 6 ? 4 : 2)
+#define DOT_TOKENS(rows) ((rows) <= 1 ? 2 : (rows) <= 3 ? 8 : (rows) <= 6 ? 4 : 2)
 #else
 #define DOT_ROWS 6
-#define DOT_TOKENS(rows) ((rows) <= 1 ? 8 : (rows) <= 3 ? 4 : 2)
+#define DOT_TOKENS(rows) ((rows) == 2 || (rows) == 3 ? 4 : 2)
 #endif
 
 // out[r * out_stride + t] = sum_i in[r * in_stride + i] * stored[t][i] for `ROWS` rows and `TOKENS`
@@ -29,16 +30,6 @@ INLINE void dot_block_of(const int element, const int ROWS, const int TOKENS, co
       }
     }
   }
-  if (i < width) {
-    for (int t = 0; t < TOKENS; t++) {
-      vfloat y = load_element_tail(element, stored[t], i, width - i);
-      UNROLL for (int r = 0; r < ROWS; r++) {
-        vfloat x = load_element_tail(ATTN_ELEMENT_F32, (const char *)(in + r * in_stride), i,
-                                     width - i);
-        sums[r * TOKENS + t] = fma_vector(x, y, sums[r * TOKENS + t]);
-      }
-    }
-  }
   if (TOKENS == 2) {
     UNROLL for (int r = 0; r < ROWS; r += 2) {
       const int s = r + 1 < ROWS ? r + 1 : r;
@@ -56,6 +47,20 @@ INLINE void dot_block_of(const int element, const int ROWS, const int TOKENS, co
   }
 }
 
+// Adds the elements that fill no vector. Apart from the block, whose sums must stay in registers.
+static void dot_tail(int element, int rows, int tokens, const float *in, int64_t in_stride,
+                     const char *const *stored, int64_t width, float *out, int64_t out_stride) {
+  const int64_t i = width / LANES * LANES;
+  for (int t = 0; t < tokens; t++) {
+    vfloat y = load_element_tail(element, stored[t], i, width - i);
+    for (int r = 0; r < rows; r++) {
+      vfloat x = load_element_tail(ATTN_ELEMENT_F32, (const char *)(in + r * in_stride), i,
+                                   width - i);
+      out[r * out_stride + t] += sum_lanes(x * y);
+    }
+  }
+}
+
 // All of `count` stored rows (addresses readable up to the next multiple of 8) against ROWS rows;
 // the rows `ahead` tokens further are prefetched.
 INLINE void dot_rows_of(const int element, const int ROWS, const float *in, int64_t in_stride,
@@ -67,10 +72,13 @@ INLINE void dot_rows_of(const int element, const int ROWS, const float *in, int6
     if (ahead) {
       for (int j = 0; j < TOKENS; j++) {
         const char *row = stored[t + ahead + j];
-        for (int64_t b = 0; b < bytes; b += 64) __builtin_prefetch(row + b, 0, 3);
+        for (int64_t b = 0; b < bytes; b += 64) __builtin_prefetch(row + b, 0, 2);
       }
     }
     dot_block_of(element, ROWS, TOKENS, in, in_stride, stored + t, width, out + t, out_stride);
+    if (width % LANES) {
+      dot_tail(element, ROWS, TOKENS, in, in_stride, stored + t, width, out + t, out_stride);
+    }
   }
 }
 
@@ -116,9 +124,6 @@ static void dot_rows(int element, int rows, const float *in, int64_t in_stride,
   }
 }
 
-// Rows a block takes where the stored rows are float32 in the cache already.
-#if VECTOR_REGISTERS == 32
-#define DOT_WIDENED_ROWS 6
-#else
-#define DOT_WIDENED_ROWS 3
-#endif
+// Rows a block takes where the stored rows are widened already: widening again costs nothing, so
+// this is what the registers hold best.
+enum { DOT_WIDENED_ROWS = VECTOR_REGISTERS == 32 ? 6 : 3 };

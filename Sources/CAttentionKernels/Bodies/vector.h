@@ -12,7 +12,15 @@ typedef uint16_t vuint16_any __attribute__((vector_size(LANES * 2), aligned(1), 
 typedef float quad __attribute__((vector_size(16)));
 typedef float quad_any __attribute__((vector_size(16), aligned(1), may_alias));
 
-INLINE vfloat splat(float x) { return (vfloat){} + x; }
+INLINE vfloat splat(float x) {
+#if LANES == 16
+  return (vfloat){x, x, x, x, x, x, x, x, x, x, x, x, x, x, x, x};
+#elif LANES == 8
+  return (vfloat){x, x, x, x, x, x, x, x};
+#else
+  return (vfloat){x, x, x, x};
+#endif
+}
 INLINE vfloat load(const float *p) { return *(const vfloat_any *)p; }
 INLINE void store(float *p, vfloat v) { *(vfloat_any *)p = v; }
 

@@ -28,6 +28,7 @@ public final class RowWriter: Sendable {
   /// - Throws: ``RecordError``: `cannotWrite`, or `badData` if an existing file holds no rows.
   public init(path: String) throws(RecordError) {
     try System.makeFolder(of: path)
+    try System.expectRegular(path)
     let flags = O_WRONLY | O_CREAT | O_APPEND
     let descriptor = System.open(path, flags)
     guard descriptor >= 0 else {
@@ -72,8 +73,7 @@ public final class RowWriter: Sendable {
       throw RecordError(
         kind: .cannotWrite, file: path, expected: "expected to append a row: \(problem)")
     }
-    // EINVAL: a device such as /dev/null, which cannot be synchronised.
-    guard fsync(descriptor) == 0 || errno == EINVAL else {
+    guard fsync(descriptor) == 0 else {
       throw RecordError(
         kind: .cannotWrite, file: path, expected: "expected to reach the disk: \(System.lastError)")
     }

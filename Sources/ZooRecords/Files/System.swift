@@ -25,6 +25,16 @@ enum System {
     }
   }
 
+  /// Refuses a folder, a device or a pipe; a path that is not taken is fine.
+  static func expectRegular(_ path: String) throws(RecordError) {
+    let attributes = try? FileManager.default.attributesOfItem(
+      atPath: URL(fileURLWithPath: path).resolvingSymlinksInPath().path)
+    guard let type = attributes?[.type] as? FileAttributeType else { return }
+    guard type == .typeRegular else {
+      throw RecordError(kind: .cannotWrite, file: path, expected: "expected a regular file")
+    }
+  }
+
   /// Opens a file; a negative descriptor on failure.
   static func open(_ path: String, _ flags: Int32) -> Int32 {
     #if canImport(Glibc)

@@ -87,7 +87,7 @@ struct AxisMap: Sendable {
   }
 
   private static func decades(_ low: Double, _ high: Double) -> [Double] {
-    let factors: [Double] = high - low > 2.5 ? [1] : (high - low > 1.2 ? [1, 3] : [1, 2, 3, 5, 7])
+    let factors: [Double] = high - low > 3.5 ? [1] : (high - low > 1.2 ? [1, 3] : [1, 2, 3, 5, 7])
     var ticks: [Double] = []
     for exponent in Int(low.rounded(.down))...Int(high.rounded(.up)) {
       for factor in factors {

@@ -57,7 +57,7 @@ extension Chart {
       let y = yMap.pixel(level.y)
       return SVG.line(
         Self.left, y, right, y, class: "axis", extra: " stroke-dasharray=\"5 4\"")
-        + SVG.text(level.name, x: right - 4, y: y - 6, anchor: "end", class: "soft")
+        + SVG.text(level.name, x: Self.left + 4, y: y - 6, class: "soft")
     }.joined()
   }
 
@@ -74,7 +74,7 @@ extension Chart {
       }
     }
     for place in places {
-      let isHollow = ChartStyle.isHollow(series.style) || place.point.isPredicted
+      let isHollow = place.point.isPredicted
       let path = ChartStyle.marker(series.style, x: place.x, y: place.y, size: 4.5)
       text += "<path\(isHollow ? "" : " class=\"f\(colour)\" fill=\"\(ink)\"") d=\"\(path)\"/>\n"
       if place.point.isEdge {
@@ -103,12 +103,9 @@ extension Chart {
         ends[index].x, ends[index].y, right + 14, y, class: "s\(colour)", stroke: ink,
         extra: " stroke-opacity=\".45\"")
       let marker = ChartStyle.marker(series.style, x: right + 21, y: y, size: 4)
-      let fill =
-        ChartStyle.isHollow(series.style)
-        ? " fill=\"none\"" : " fill=\"\(ink)\""
-      let names = ChartStyle.isHollow(series.style) ? "s\(colour)" : "s\(colour) f\(colour)"
       text +=
-        "<path class=\"\(names)\" stroke=\"\(ink)\" stroke-width=\"2\"\(fill) d=\"\(marker)\"/>\n"
+        "<path class=\"s\(colour) f\(colour)\" stroke=\"\(ink)\" stroke-width=\"2\" "
+        + "fill=\"\(ink)\" d=\"\(marker)\"/>\n"
       text += SVG.text(series.name, x: right + 31, y: y + 4, class: "f\(colour)", fill: ink)
     }
     return text
@@ -119,7 +116,8 @@ extension Chart {
       series.points.map { (series: series, x: xMap.pixel($0.x), y: yMap.pixel($0.y)) }
     }
     let boxes = ChartLabels.beside(
-      labelled.map { ($0.x, $0.y, $0.series.name) }, left: Self.left, right: right)
+      labelled.map { ($0.x, $0.y, $0.series.name) }, lines: levels.map { yMap.pixel($0.y) },
+      left: Self.left, right: right)
     var text = ""
     for (label, box) in zip(labelled, boxes) {
       let colour = ChartStyle.colour(label.series.style)

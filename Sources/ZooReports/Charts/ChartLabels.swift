@@ -24,7 +24,7 @@ enum ChartLabels {
     var left: Double
     var top: Double
     var width: Double
-    let height = 15.0
+    var height = 15.0
 
     func overlaps(_ other: Box) -> Bool {
       left < other.left + other.width && other.left < left + width
@@ -36,11 +36,12 @@ enum ChartLabels {
   static func width(_ text: String) -> Double { Double(text.count) * 7.2 }
 
   /// Boxes beside points (right, else left, then further up and down), each clear of the boxes
-  /// before it and of all points.
+  /// before it, of all points and of horizontal lines.
   static func beside(
-    _ points: [(x: Double, y: Double, text: String)], left: Double, right: Double
+    _ points: [(x: Double, y: Double, text: String)], lines: [Double], left: Double, right: Double
   ) -> [Box] {
     let marks = points.map { Box(left: $0.x - 6, top: $0.y - 7.5, width: 12) }
+    let levels = lines.map { Box(left: left, top: $0 - 1, width: right - left, height: 2) }
     var placed: [Box] = []
     for (index, point) in points.enumerated() {
       let width = width(point.text)
@@ -52,7 +53,7 @@ enum ChartLabels {
             width: width)
           let isInside = box.left >= left && box.left + box.width <= right
           let others = marks.enumerated().filter { $0.offset != index }.map(\.element)
-          if isInside, !(placed + others).contains(where: { $0.overlaps(box) }) {
+          if isInside, !(placed + others + levels).contains(where: { $0.overlaps(box) }) {
             best = box
             break search
           }

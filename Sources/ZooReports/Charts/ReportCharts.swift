@@ -14,9 +14,9 @@ struct ReportCharts: Sendable {
 
   /// Lines of a quantity against context for each variant, where there are two contexts.
   private func series(
-    _ rows: [ResultRow], x: (ResultRow) -> Double?, y: (ResultRow) -> Double?
+    _ geometry: String, _ rows: [ResultRow], x: (ResultRow) -> Double?, y: (ResultRow) -> Double?
   ) -> [Chart.Series] {
-    run.order.names.compactMap { variant in
+    run.variants(of: geometry).compactMap { variant in
       let points = rows.filter { $0.variant == variant }.compactMap { row -> Chart.Point? in
         guard let x = x(row), let y = y(row), x > 0, y > 0 else { return nil }
         return Chart.Point(x, y)
@@ -25,7 +25,7 @@ struct ReportCharts: Sendable {
         $0.min { $0.y < $1.y }
       }
       return first.isEmpty
-        ? nil : Chart.Series(name: variant, style: run.order.place(variant), points: first)
+        ? nil : Chart.Series(name: variant, style: run.place(variant, of: geometry), points: first)
     }
   }
 
@@ -44,7 +44,7 @@ struct ReportCharts: Sendable {
         subtitle: "\(geometry) on \(run.machine.cpu); median over steps, lower is better",
         xAxis: .init("cached tokens a sequence", .log2, .tokens),
         yAxis: .init("milliseconds a step", .log10),
-        series: series(same, x: { Double($0.context) }, y: \.medianMs))
+        series: series(geometry, same, x: { Double($0.context) }, y: \.medianMs))
       return named(["latency", geometry, scope.rawValue, "batch \(batch)"], chart)
     }
   }
@@ -62,7 +62,7 @@ struct ReportCharts: Sendable {
       xAxis: .init("cached tokens a sequence", .log2, .tokens),
       yAxis: .init("allocated bytes a sequence", .log2, .bytes),
       series: series(
-        rows, x: { Double($0.context) },
+        geometry, rows, x: { Double($0.context) },
         y: { row in row.kv?.allocatedBytes.map { Double($0) / Double(row.batch) } }))
     return named(["kv bytes", geometry], chart)
   }
@@ -73,10 +73,11 @@ struct ReportCharts: Sendable {
     let contexts = Set(rows.filter { $0.maxBatch != nil || $0.scope == .step }.map(\.context))
     return contexts.sorted().flatMap { context -> [NamedChart] in
       let same = rows.filter { $0.context == context }
-      let lines = run.order.names.compactMap { variant -> Chart.Series? in
+      let lines = run.variants(of: geometry).compactMap { variant -> Chart.Series? in
         let points = same.filter { $0.variant == variant }.flatMap(throughputPoints)
         return points.isEmpty
-          ? nil : Chart.Series(name: variant, style: run.order.place(variant), points: points)
+          ? nil
+          : Chart.Series(name: variant, style: run.place(variant, of: geometry), points: points)
       }
       guard Set(lines.flatMap { $0.points.map(\.x) }).count > 1 else { return [] }
       let budgets = Set(same.compactMap { $0.maxBatch?.budgetBytes }).sorted()
@@ -115,7 +116,7 @@ struct ReportCharts: Sendable {
         bytes > 0
       else { return nil }
       return Chart.Series(
-        name: row.variant, style: run.order.place(row.variant),
+        name: row.variant, style: run.place(row),
         points: [Chart.Point(bytes, bits)])
     }
     guard points.count > 1 else { return [] }

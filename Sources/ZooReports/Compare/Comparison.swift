@@ -82,12 +82,12 @@ public struct Comparison: Sendable, Hashable {
     _ before: [ResultRow], _ after: [ResultRow], threshold: Double = 0.05,
     bootstrap: Bootstrap = Bootstrap()
   ) {
-    let all = ReportRun(
-      machine: (after.first ?? before.first)?.machine.identity ?? .unknown, rows: before + after)
     let old = Self.byCase(before)
     let new = Self.byCase(after)
     func sorted(_ rows: [ResultRow]) -> [ResultRow] {
-      ReportRun(machine: all.machine, rows: rows, order: all.order).rows
+      rows.first.map {
+        ReportRun(machine: $0.machine.identity, rows: rows, ordering: before + after).rows
+      } ?? []
     }
     let shared = sorted(new.values.filter { old[$0.caseID] != nil })
     let comparer = CaseComparer(threshold: threshold, bootstrap: bootstrap)
@@ -130,15 +130,5 @@ public struct Comparison: Sendable, Hashable {
       warnings.append("\(unstable) rows were measured while the machine's speed changed")
     }
     return warnings
-  }
-}
-
-extension MachineIdentity {
-  /// Stands where there are no rows.
-  fileprivate static var unknown: MachineIdentity {
-    ResultRow.Machine(
-      cpu: "", cores: 0, isa: "", memoryBytes: 0, hugePages: "", os: "", swift: "", openblas: "",
-      commit: "", date: ""
-    ).identity
   }
 }

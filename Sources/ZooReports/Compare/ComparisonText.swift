@@ -2,7 +2,9 @@ import ZooRecords
 
 extension Comparison {
   /// A line for each metric of each case in both; lost cases first.
-  public var table: Table {
+  public var table: Table { table(of: entries) }
+
+  private func table(of entries: [Entry]) -> Table {
     var table = Table(columns: [
       .init("verdict", .left), .init("variant", .left), .init("geometry", .left),
       .init("scope", .left), .init("context"), .init("batch"), .init("metric", .left),
@@ -37,8 +39,9 @@ extension Comparison {
     return table
   }
 
-  /// The comparison in a format. CSV and JSON hold the table only; the others also what is in
-  /// one file only, warnings and a verdict.
+  /// The comparison in a format. CSV and JSON hold the whole table and nothing else; the others
+  /// leave out allocated bytes that are equal, and add what is in one file only, warnings and a
+  /// verdict.
   public func render(_ format: TableFormat) -> String {
     switch format {
     case .csv, .json: return table.render(format)
@@ -47,7 +50,11 @@ extension Comparison {
     var parts: [String] = []
     if format == .markdown { parts.append("# Comparison\n") }
     parts += warnings.map { "Warning: \($0).\n" }
-    if !table.rows.isEmpty { parts.append(table.droppingEmptyColumns().render(format)) }
+    let shown = entries.filter { $0.metric != .allocatedBytes || $0.before != $0.after }
+    let table = table(of: shown).droppingEmptyColumns()
+    if !table.rows.isEmpty { parts.append(table.render(format)) }
+    let equal = entries.count - shown.count
+    if equal > 0 { parts.append("Allocated cache bytes are equal in \(equal) cases.\n") }
     parts += [("A", onlyInA), ("B", onlyInB)].compactMap { name, rows in
       rows.isEmpty ? nil : "Only in \(name):\n\n" + Markdown.list(rows.map(words))
     }

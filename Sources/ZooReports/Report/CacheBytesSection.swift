@@ -15,14 +15,7 @@ struct CacheBytesSection: Sendable {
   /// One row a variant and cache: the smallest batch of the first scope that has all it can.
   private func table(_ rows: [ResultRow], context: Int) -> String {
     var seen: Set<String> = []
-    let chosen = rows.filter { $0.kv != nil }
-      .enumerated()
-      .sorted { left, right in
-        let places = (run.order.place(left.element.variant), run.order.place(right.element.variant))
-        if places.0 != places.1 { return places.0 < places.1 }
-        return left.offset < right.offset
-      }
-      .map(\.element)
+    let chosen = run.byVariant(rows.filter { $0.kv != nil })
       .filter { seen.insert($0.variant + " " + $0.cacheLabel).inserted }
     let variants = chosen.map(\.variant)
     let plain = VariantName.reference(base: "mha", among: variants)

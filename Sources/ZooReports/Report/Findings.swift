@@ -28,7 +28,7 @@ struct Findings: Sendable {
       return ""
     }
     let sameBytes = Set(longest.filter { bytes($0) == bytes(least) }.map(\.variant)).sorted {
-      run.order.place($0) < run.order.place($1)
+      run.place($0, of: geometry) < run.place($1, of: geometry)
     }
     let plain = VariantName.reference(base: "mha", among: longest.map(\.variant))
     var text =

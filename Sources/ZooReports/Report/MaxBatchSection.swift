@@ -24,11 +24,7 @@ struct MaxBatchSection: Sendable {
       Search(context: $0.context, budget: $0.maxBatch?.budgetBytes ?? 0)
     }
     return grouped.keys.sorted().map { search in
-      let sorted = (grouped[search] ?? []).enumerated().sorted {
-        (run.order.place($0.element.variant), $0.offset)
-          < (run.order.place($1.element.variant), $1.offset)
-      }
-      return (search, sorted.map(\.element))
+      (search, run.byVariant(grouped[search] ?? []))
     }
   }
 

@@ -16,10 +16,7 @@ struct PrefillSection: Sendable {
   }
 
   private func table(_ rows: [ResultRow], tokens: Int, batch: Int) -> String {
-    let sorted = rows.enumerated().sorted {
-      (run.order.place($0.element.variant), $0.offset)
-        < (run.order.place($1.element.variant), $1.offset)
-    }.map(\.element)
+    let sorted = run.byVariant(rows)
     let table = Table(
       columns: [
         .init("variant", .left), .init("time to first token, ms"), .init("prompt tokens/s"),

@@ -10,6 +10,8 @@ enum ReadingGuide {
         "**itl** is the time between two tokens of one sequence. A percentile q is left out below "
           + "10 ÷ (1 − q) samples. In scope *attention* a step is append and attend over all "
           + "layers' own caches, without linear layers; in scope *step* it is the whole decoder.",
+        "A window or a hybrid reads less because it looks at fewer tokens: its time says nothing "
+          + "about what the model loses by that.",
         "**attention** is attend and merge, **append** quantise and write, **absorb** MLA's "
           + "per-head products.",
         "**roofline** is the least time of attention by this machine's read bandwidth and peak, "

@@ -4,7 +4,7 @@ import ZooRecords
 struct ReportRun: Sendable {
   let machine: MachineIdentity
   let rows: [ResultRow]
-  let order: VariantOrder
+  private let orders: [String: VariantOrder]
 
   /// Splits rows into runs; the result does not depend on their order.
   static func runs(of rows: [ResultRow]) -> [ReportRun] {
@@ -12,17 +12,39 @@ struct ReportRun: Sendable {
     return grouped.keys.sorted().map { ReportRun(machine: $0, rows: grouped[$0] ?? []) }
   }
 
-  /// A run of rows, in the order of its own variants or of a wider set's.
-  init(machine: MachineIdentity, rows: [ResultRow], order wider: VariantOrder? = nil) {
-    let order = wider ?? VariantOrder(rows)
+  /// A run of rows, variants in the order that `ordering` gives (the rows themselves, if nil).
+  init(machine: MachineIdentity, rows: [ResultRow], ordering: [ResultRow]? = nil) {
+    let orders = Dictionary(grouping: ordering ?? rows, by: \.geometry.name)
+      .mapValues(VariantOrder.init)
+    func place(_ row: ResultRow) -> Int {
+      orders[row.geometry.name]?.place(row.variant) ?? 0
+    }
     self.machine = machine
-    self.order = order
+    self.orders = orders
     self.rows = rows.map { (Condition($0), $0) }.sorted { left, right in
       if left.0 != right.0 { return left.0 < right.0 }
-      let places = (order.place(left.1.variant), order.place(right.1.variant))
+      let places = (place(left.1), place(right.1))
       if places.0 != places.1 { return places.0 < places.1 }
       return (left.1.cacheLabel, left.1.caseID) < (right.1.cacheLabel, right.1.caseID)
     }.map(\.1)
+  }
+
+  /// The variants of a geometry, in order.
+  func variants(of geometry: String) -> [String] { orders[geometry]?.names ?? [] }
+
+  /// The place of a row's variant among those of its geometry, from 0; also its chart style.
+  func place(_ row: ResultRow) -> Int { place(row.variant, of: row.geometry.name) }
+
+  /// The place of a variant among those of a geometry, from 0; also its chart style.
+  func place(_ variant: String, of geometry: String) -> Int {
+    orders[geometry]?.place(variant) ?? 0
+  }
+
+  /// Rows by variant; rows of one variant keep their order.
+  func byVariant(_ rows: [ResultRow]) -> [ResultRow] {
+    rows.enumerated().sorted {
+      (place($0.element), $0.offset) < (place($1.element), $1.offset)
+    }.map(\.element)
   }
 
   /// Rows that ran.

@@ -21,7 +21,7 @@ enum VariantName {
   }
 }
 
-/// The order of variants in tables and charts: `mha` first, then by ideal cache bytes a token
+/// The order of a geometry's variants in tables and charts: `mha` first, then by ideal cache bytes a token
 /// from many to few, then by name. It does not depend on the order of the rows.
 struct VariantOrder: Sendable {
   /// All variants, in order.

@@ -5,9 +5,12 @@ final class TemporaryFolder: Sendable {
   let path: String
 
   init() throws {
-    path =
-      FileManager.default.temporaryDirectory
-      .appendingPathComponent("zoo-checkpoint-" + UUID().uuidString).path
+    // In memory where there is such a place: the tests write thousands of small files.
+    let memory = "/dev/shm"
+    let base =
+      FileManager.default.isWritableFile(atPath: memory)
+      ? memory : FileManager.default.temporaryDirectory.path
+    path = base + "/zoo-checkpoint-" + UUID().uuidString
     try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
   }
 
