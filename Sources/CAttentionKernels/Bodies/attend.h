@@ -38,7 +38,7 @@ static attend_plan plan_attend(const attn_stream *stream, const attn_queries *qu
   const bool value_vectors = stream->value_width % LANES == 0;
 
   // Lane sums cost about half a vector operation a (row, token), a transposition one an element
-  // of LANES tokens.
+  // of LANES tokens; the factor is measured.
   if (!key_vectors || rows * 12 > stream->key_width) {
     plan.key_path = KEYS_TRANSPOSED;
   } else if (custom_keys || rows > DOT_ROWS) {

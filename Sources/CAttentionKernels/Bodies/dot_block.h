@@ -9,7 +9,7 @@
 #define DOT_TOKENS(rows) ((rows) <= 1 ? 2 : (rows) <= 3 ? 8 : (rows) <= 6 ? 4 : 2)
 #else
 #define DOT_ROWS 6
-#define DOT_TOKENS(rows) ((rows) <= 1 ? 2 : (rows) <= 3 ? 4 : 2)
+#define DOT_TOKENS(rows) ((rows) == 2 || (rows) == 3 ? 4 : 2)
 #endif
 
 // out[r * out_stride + t] = sum_i in[r * in_stride + i] * stored[t][i] for `ROWS` rows and `TOKENS`
@@ -124,9 +124,6 @@ static void dot_rows(int element, int rows, const float *in, int64_t in_stride,
   }
 }
 
-// Rows a block takes where the stored rows are float32 in the cache already.
-#if VECTOR_REGISTERS == 32
-#define DOT_WIDENED_ROWS 6
-#else
-#define DOT_WIDENED_ROWS 3
-#endif
+// Rows a block takes where the stored rows are widened already: widening again costs nothing, so
+// this is what the registers hold best.
+enum { DOT_WIDENED_ROWS = VECTOR_REGISTERS == 32 ? 6 : 3 };

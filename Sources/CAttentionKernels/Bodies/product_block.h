@@ -17,8 +17,8 @@ typedef struct product_operand {
 #define PRODUCT_ROWS 8
 #define PRODUCT_VECTORS(rows) ((rows) <= 3 ? 8 : (rows) <= 6 ? 4 : 3)
 #else
-#define PRODUCT_ROWS 4
-#define PRODUCT_VECTORS(rows) ((rows) <= 1 ? 8 : (rows) <= 3 ? 4 : 3)
+#define PRODUCT_ROWS 6
+#define PRODUCT_VECTORS(rows) ((rows) <= 1 ? 8 : (rows) <= 2 ? 4 : (rows) <= 3 ? 3 : 2)
 #endif
 
 INLINE void product_block_of(const int kind, const int ROWS, const int VECTORS, const float *a,
@@ -78,9 +78,9 @@ INLINE void product_block_kind(const int kind, int rows, int vectors, const floa
     PRODUCT_CASES(2)
     PRODUCT_CASES(3)
     PRODUCT_CASES(4)
-#if PRODUCT_ROWS == 8
     PRODUCT_CASES(5)
     PRODUCT_CASES(6)
+#if PRODUCT_ROWS == 8
     PRODUCT_CASES(7)
     PRODUCT_CASES(8)
 #endif

@@ -7,7 +7,7 @@ static void skinny_product(const void *weights, int32_t element, int64_t weight_
   enum { OUTPUTS = 8 };  // a multiple of every block's tokens
   const int64_t row_bytes = weight_stride_elements * (int64_t)element_bytes(element);
   if (rows <= 0) return;
-  const int block = even_block(rows, DOT_ROWS);
+  const int block = even_block(rows, DOT_WIDENED_ROWS);
   for (int64_t o = first; o < last; o += OUTPUTS) {
     const int32_t count = last - o < OUTPUTS ? (int32_t)(last - o) : OUTPUTS;
     const char *stored[OUTPUTS];

@@ -56,7 +56,7 @@ public struct SuiteRunner: Sendable {
   /// under way become `interrupted` rows.
   /// - Throws: `RecordError` where a row cannot be written, `HarnessError`.
   public func run(
-    into file: RunFile, progress: @escaping (RunProgress) -> Void = { _ in }
+    into file: RunFile, progress: @escaping @Sendable (RunProgress) -> Void = { _ in }
   ) async throws -> RunOutcome {
     var log = RunLog(file: file, progress: progress)
     let decode = try suite.decodeCases()

@@ -1,0 +1,115 @@
+import AttentionCore
+import Foundation
+import ZooModels
+import ZooRecords
+
+extension SuiteRunner {
+  /// Runs the `fidelity` section: all variants side by side, so that the original runs once.
+  func runFidelity(_ log: inout RunLog) throws {
+    guard let section = suite.fidelity, !Interruption.isRequested else { return }
+    let source = try FidelitySource(section, pool: pool)
+    let all = EvaluationProtocol.segments(tokens: source.tokens.count)
+    let segments = min(all, section.segments ?? all)
+    let assembly = FidelityRows(rows: rows, source: source, segments: segments)
+    var models: [DecoderModel] = []
+    for variant in section.variants where !log.skips(assembly.caseID(variant)) {
+      do {
+        models.append(try source.original.converted(to: variant, pool: pool))
+      } catch let error as NotationError {
+        try log.append(assembly.row(variant, status: .unsupported, reason: error.description))
+      } catch let error as ConversionError {
+        try log.append(assembly.row(variant, status: .unsupported, reason: error.description))
+      }
+    }
+    guard !models.isEmpty else { return }
+    log.announce("fidelity: \(models.count) variants of \(section.model), \(segments) segments")
+    let runner = try FidelityRunner(
+      source: source, variants: models, storage: suite.storage, pool: pool)
+    let scores = try runner.scores(segments: segments, stopped: { Interruption.isRequested })
+    guard let scores else {
+      for model in models {
+        try log.append(
+          assembly.row(model.variant, status: .interrupted, reason: "stopped by ctrl-C"))
+      }
+      return
+    }
+    for (index, model) in models.enumerated() {
+      try log.append(assembly.row(model, score: scores[index + 1], original: scores[0]))
+    }
+  }
+}
+
+/// Makes the rows of the fidelity scope.
+struct FidelityRows {
+  let rows: RowAssembly
+  let source: FidelitySource
+  let segments: Int
+
+  func caseID(_ variant: Variant) -> String {
+    rows.key(
+      scope: .fidelity, variant: variant, context: EvaluationProtocol.segment, batch: 1,
+      weights: weights, filledBy: .prefill, geometry: source.original.geometry,
+      extra: ["text": source.textHash, "segments": "\(segments)", "protocol": "1024/512/128"]
+    ).hash
+  }
+
+  func row(_ variant: Variant, status: RowStatus, reason: String? = nil) -> ResultRow {
+    var row = rows.base(
+      caseID: caseID(variant), scope: .fidelity, variant: variant,
+      context: EvaluationProtocol.segment, batch: 1, machine: rows.facts.machine(),
+      geometry: source.original.geometry)
+    row.status = status
+    row.reason = reason.map(RowAssembly.oneLine)
+    row.weights = weights
+    row.filledBy = .prefill
+    return row
+  }
+
+  func row(_ model: DecoderModel, score: LogitScore, original: LogitScore) -> ResultRow {
+    var row = row(model.variant, status: .ok)
+    let plan = CachePlan(
+      storage: rows.suite.storage, sequences: 1, capacity: EvaluationProtocol.segment,
+      maxChunk: EvaluationProtocol.chunk)
+    let footprint = CacheFootprint(layouts: model.layouts, plan: plan)
+    let ideal = model.layouts.reduce(0) { $0 + $1.idealBytes(context: EvaluationProtocol.segment) }
+    row.kv = ResultRow.KV(
+      idealBytesPerToken: Double(ideal) / Double(EvaluationProtocol.segment), idealBytes: ideal,
+      allocatedBytes: footprint.rowBytes, metadataBytes: footprint.metadataBytes,
+      readBytesPerStep: model.layouts.reduce(0) {
+        $0 + $1.readBytes(context: EvaluationProtocol.segment)
+      })
+    let bits = { (nats: Double) in nats / log(2.0) }
+    let differences = zip(score.segmentNats, original.segmentNats).map {
+      bits(($0 - $1) / Double(EvaluationProtocol.scored))
+    }
+    var fidelity = ResultRow.Fidelity(
+      kind: kind(model.variant),
+      reference: "\(source.original.weightSource) \(source.original.variant.notation)")
+    fidelity.maxAbsError = score.largestError
+    fidelity.meanKL = score.meanDivergence
+    fidelity.p99KL = score.p99Divergence
+    fidelity.top1Agreement = score.agreement
+    fidelity.bitsPerByte = bits(score.natsPerToken)
+    fidelity.referenceBitsPerByte = bits(original.natsPerToken)
+    fidelity.bitsPerByteChange = SegmentBootstrap.interval(ofMean: differences).map {
+      ResultRow.Interval(low: $0.low, high: $0.high)
+    }
+    fidelity.segments = segments
+    row.fidelity = fidelity
+    return row
+  }
+
+  /// The model's own variant in a codec that was asked for by name measures that codec; anything
+  /// else is a conversion without training, the own variant in the default codec its first line.
+  private func kind(_ variant: Variant) -> FidelityKind {
+    let plain = VariantSpec.defaultCodec
+    let isOwn = variant.storing(plain) == source.original.variant.storing(plain)
+    return isOwn && variant != variant.storing(plain) ? .codec : .trainingFree
+  }
+
+  private var weights: ResultRow.Weights {
+    ResultRow.Weights(
+      dtype: source.original.format.rawValue, source: source.original.weightSource,
+      hash: source.original.weightHash)
+  }
+}

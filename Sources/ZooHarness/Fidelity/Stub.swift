@@ -1,3 +1,0 @@
-extension SuiteRunner {
-  func runFidelity(_ log: inout RunLog) throws {}
-}

@@ -1,0 +1,88 @@
+import ArgumentParser
+import AttentionCore
+import ZooModels
+import ZooPlanner
+import ZooReports
+
+/// `attnzoo inspect`: one variant on one geometry, layer by layer.
+struct InspectCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "inspect",
+    abstract: "One variant layer by layer: rows, owners, windows, bytes; or a checkpoint folder.",
+    discussion: """
+      Examples:
+        attnzoo inspect gqa:8/hybrid:5:1:1024 --geometry llama-3.2-1b --context 32k
+        attnzoo inspect ./my-checkpoint
+      """)
+
+  @Argument(help: "A variant, or a checkpoint folder (its own variant is shown).")
+  var subject: String
+  @OptionGroup var shape: GeometryOption
+  @OptionGroup var output: FormatOptions
+  @Option(help: "Context at which bytes are stated.")
+  var context: String = "8k"
+
+  func run() throws {
+    let isFolder = subject.contains("/") && AxisRegistry.standard.heads.allSatisfy {
+      !subject.hasPrefix($0.keyword) && !subject.hasPrefix("[")
+    }
+    let geometry = isFolder ? try GeometryLookup.geometry(subject) : try shape.value()
+    let notation = isFolder ? geometry.native : subject
+    let variant = try AxisRegistry.standard.variant(notation)
+    let tokens = try ListArgument.tokens(context, "--context")
+    guard tokens.count == 1 else { throw UsageError("--context \(context): expected one number") }
+    let layouts = try variant.layouts(for: geometry)
+    if output.format == .table || output.format == .markdown {
+      try printSummary(variant, geometry: geometry, context: tokens[0], layouts: layouts)
+    }
+    output.show(layerTable(layouts, context: tokens[0]))
+  }
+
+  private func printSummary(
+    _ variant: Variant, geometry: ModelGeometry, context: Int, layouts: [KVLayout]
+  ) throws {
+    let plan = try KVPlan(geometry: geometry, variant: variant)
+    let weights = try WeightPlan(geometry: geometry, variant: variant)
+    print("\(variant.notation) on \(geometry.name)")
+    print(
+      "  \(geometry.layers) layers, hidden \(geometry.hidden), \(geometry.queryHeads) query heads × "
+        + "\(geometry.headWidth), MLP \(geometry.mlpWidth), vocabulary \(geometry.vocabulary)"
+        + (geometry.tiedEmbeddings ? " (tied)" : ""))
+    if case .latent(let latent) = layouts[0].heads {
+      print(
+        "  d_n \(latent.nopeWidth), d_r \(latent.ropeWidth), d_v \(latent.valueWidth), rank "
+          + "\(latent.rank), RoPE slices \(latent.ropeSlices)")
+    }
+    print("  \(NumberText.whole(weights.total)) parameters of a dense model of this shape")
+    print("  \(NumberText.whole(plan.idealBytesPerToken)) bytes a token")
+    print(
+      "  \(NumberText.bytes(try plan.idealBytes(context: context))) stored and "
+        + "\(NumberText.bytes(try plan.readBytesPerStep(context: context))) read a step at "
+        + "\(NumberText.tokens(context)) tokens")
+    if let reason = try variant.noop(for: geometry, context: context) { print("  noop: \(reason)") }
+    print("")
+  }
+
+  private func layerTable(_ layouts: [KVLayout], context: Int) -> Table {
+    var table = Table(columns: [
+      .init("layer"), .init("rows of", key: "owner"), .init("streams"), .init("key width", key: "key_width"),
+      .init("value width", key: "value_width"), .init("heads a stream", key: "heads_per_stream"),
+      .init("window"), .init("sinks"), .init("codec", .left),
+      .init("bytes a token", key: "bytes_per_token"), .init("stored", key: "stored_bytes"),
+      .init("read a step", key: "read_bytes"),
+    ])
+    for layout in layouts {
+      table.append([
+        .whole(layout.layer), .whole(layout.owner), .whole(layout.shape.streams),
+        .whole(layout.shape.keyWidth),
+        layout.shape.valueIsKeyPrefix
+          ? Table.Cell("\(layout.shape.valueWidth) (prefix)") : .whole(layout.shape.valueWidth),
+        .whole(layout.shape.queryHeadsPerStream), .whole(layout.reach.window),
+        layout.reach.sinks > 0 ? .whole(layout.reach.sinks) : Table.Cell(NumberText.missing),
+        Table.Cell(layout.codec.notation), .whole(layout.idealBytesPerToken),
+        .bytes(layout.idealBytes(context: context)), .bytes(layout.readBytes(context: context)),
+      ])
+    }
+    return table
+  }
+}

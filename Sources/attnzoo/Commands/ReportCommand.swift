@@ -1,0 +1,39 @@
+import ArgumentParser
+import ZooRecords
+import ZooReports
+
+/// `attnzoo report`: rows into markdown with charts.
+struct ReportCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "report",
+    abstract: "Turns row files into a markdown report with SVG charts, or into CSV.",
+    discussion: """
+      The same rows give the same bytes.
+
+      Examples:
+        attnzoo report Reports/default.jsonl --to Reports/default.md
+        attnzoo report Reports/default.jsonl --format csv
+      """)
+
+  @Argument(help: "Row files (JSON lines).")
+  var rows: [String]
+  @Option(help: "Report to write; charts go beside it. Without it, rows are printed by --format.")
+  var to: String?
+  @Option(help: "Heading of the report.")
+  var title: String = "Attention variants and their caches"
+  @OptionGroup var output: FormatOptions
+
+  func run() throws {
+    var all: [ResultRow] = []
+    for path in rows { all += try RowFile(path: path).rows }
+    let latest = all.latestOfEachCase()
+    if let to {
+      try MarkdownReport(rows: latest, title: title).write(to: to)
+      print(to)
+    } else if output.format == .csv {
+      print(RowTable.table(of: latest).render(.csv), terminator: "")
+    } else {
+      output.show(RowTable.summary(of: latest))
+    }
+  }
+}

@@ -1,0 +1,134 @@
+import ArgumentParser
+import AttentionCore
+import Foundation
+import ZooHarness
+import ZooLinearAlgebra
+import ZooMemory
+import ZooModels
+import ZooReports
+
+extension TableFormat: ExpressibleByArgument {}
+
+extension WeightFormat: ExpressibleByArgument {}
+
+/// How results are printed.
+struct FormatOptions: ParsableArguments {
+  @Option(help: "How results are printed: table, markdown, csv or json.")
+  var format: TableFormat = .table
+
+  func show(_ table: Table) {
+    print(table.droppingEmptyColumns().render(format), terminator: "")
+  }
+}
+
+/// A geometry by its name, or from a checkpoint folder.
+struct GeometryOption: ParsableArguments {
+  @Option(
+    help: "Model shape: a name that `attnzoo list --geometries` prints, or a checkpoint folder.")
+  var geometry: String = "llama-3.2-1b"
+
+  func value() throws -> ModelGeometry { try GeometryLookup.geometry(geometry) }
+}
+
+enum GeometryLookup {
+  @Sendable static func geometry(_ name: String) throws -> ModelGeometry {
+    var isFolder: ObjCBool = false
+    if name.contains("/"), FileManager.default.fileExists(atPath: name, isDirectory: &isFolder),
+      isFolder.boolValue
+    {
+      let path = name + "/" + CheckpointFolder.configFileName
+      let stem = URL(fileURLWithPath: name).standardizedFileURL.lastPathComponent
+      return ModelGeometry(try HFConfig(path: path), name: stem)
+    }
+    return try ModelPresets.geometry(named: name)
+  }
+}
+
+/// How caches and threads are set up.
+struct RunOptions: ParsableArguments {
+  @Option(help: "How caches address their rows: ring, contiguous or paged.")
+  var cache: String = "ring"
+
+  @Option(help: "Tokens a page, with --cache paged.")
+  var pageSize: Int?
+
+  @Option(help: "Threads that compute; all processors by default.")
+  var threads: Int?
+
+  @Option(help: "Seed of all random values.")
+  var seed: UInt64 = 1
+
+  @Option(help: "How random weights are stored: f32, f16 or bf16.")
+  var weights: WeightFormat = .float16
+
+  func storage() throws -> CacheStorage {
+    guard pageSize == nil || cache == "paged" else {
+      throw UsageError("--page-size belongs to --cache paged")
+    }
+    switch cache {
+    case "ring": return .ring
+    case "contiguous": return .contiguous
+    case "paged":
+      let tokens = pageSize ?? 16
+      guard (1...1 << 20).contains(tokens) else {
+        throw UsageError("--page-size \(tokens): expected 1 to 1,048,576")
+      }
+      return .paged(pageTokens: tokens)
+    default:
+      throw UsageError("--cache \(cache): expected ring, contiguous or paged")
+    }
+  }
+
+  func pool() throws -> WorkerPool {
+    let count = threads ?? WorkerPool.availableProcessors
+    guard (1...4_096).contains(count) else {
+      throw UsageError("--threads \(count): expected 1 to 4,096")
+    }
+    return WorkerPool(threads: count)
+  }
+}
+
+/// Lists such as `1k,8k` and `mha,gqa:8`.
+enum ListArgument {
+  static func tokens(_ text: String, _ flag: String) throws -> [Int] {
+    try split(text).map { item in
+      guard let count = Quantity.tokens(item), count > 0 else {
+        throw UsageError("\(flag) \(text): expected token counts such as 512,8k")
+      }
+      return count
+    }
+  }
+
+  static func counts(_ text: String, _ flag: String) throws -> [Int] {
+    try split(text).map { item in
+      guard let count = Int(item), count > 0 else {
+        throw UsageError("\(flag) \(text): expected numbers from 1, such as 1,4")
+      }
+      return count
+    }
+  }
+
+  /// Variants, separated by commas outside brackets.
+  static func variants(_ text: String) throws -> [Variant] {
+    var items: [String] = []
+    var current = ""
+    var depth = 0
+    for character in text {
+      if character == "[" { depth += 1 }
+      if character == "]" { depth -= 1 }
+      if character == ",", depth == 0 {
+        items.append(current)
+        current = ""
+      } else {
+        current.append(character)
+      }
+    }
+    items.append(current)
+    var seen = Set<Variant>()
+    return try items.map { try AxisRegistry.standard.variant($0) }.filter { seen.insert($0).inserted }
+  }
+
+  private static func split(_ text: String) -> [String] {
+    text.split(separator: ",", omittingEmptySubsequences: false).map(String.init)
+  }
+}

@@ -1,0 +1,85 @@
+import AttentionCore
+import Foundation
+import Testing
+import ZooHarness
+import ZooRecords
+
+@Suite("Max batch")
+struct MaxBatchTests {
+  /// The command line, where it was built beside the tests.
+  static var program: ChildProgram? {
+    let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
+      .deletingLastPathComponent().deletingLastPathComponent()
+    let bundle = URL(fileURLWithPath: CommandLine.arguments[0]).deletingLastPathComponent()
+    let places = [bundle, root.appendingPathComponent(".build/release")]
+    for place in places {
+      let path = place.appendingPathComponent("attnzoo").path
+      if FileManager.default.isExecutableFile(atPath: path) { return ChildProgram(path: path) }
+    }
+    print("max-batch tests are skipped: no attnzoo program beside the tests")
+    return nil
+  }
+
+  private func rows(
+    _ variants: [String], budget: ByteBudget, child: ChildProgram?, context: Int = 256
+  ) async throws -> [ResultRow] {
+    var suite = try Sample.suite(variants)
+    suite.maxBatch = Suite.MaxBatch(budget: budget, contexts: [context], secondsPerChild: 20)
+    let facts = Sample.facts()
+    return try await Sample.withFolder { folder in
+      let file = try RunFile(folder: folder, stem: "rows", facts: facts)
+      return try await SuiteRunner(suite: suite, facts: facts, child: child).run(into: file).rows
+    }
+  }
+
+  @Test(
+    "computed and measured agree within 2 % or one sequence",
+    .enabled(if: program != nil), arguments: ["mha", "gqa:2", "mla:16+8", "mqa/cla:2", "mha/swa:8"])
+  func agreement(variant: String) async throws {
+    let rows = try await rows(
+      [variant], budget: .weightsPlus(48 << 20), child: Self.program)
+    let row = try #require(rows.first)
+    #expect(row.status == .ok, "\(row.reason ?? "")")
+    let result = try #require(row.maxBatch)
+    let computed = try #require(result.computed)
+    let measured = try #require(result.measured)
+    #expect(computed > 0)
+    #expect(abs(computed - measured) <= max(1, computed / 50))
+    #expect(try #require(result.fixedOverheadBytes) > 0)
+    #expect(["cache", "workspace"].contains(result.limitedBy))
+    #expect(try #require(result.tokensPerSecondAtMax) > 0)
+    #expect(result.rateOrigin == .measured)
+    #expect(row.batch == measured)
+  }
+
+  @Test("a budget smaller than the weights is refused with one line")
+  func smallBudget() async throws {
+    await #expect {
+      _ = try await rows(["mha"], budget: .absolute(1_000), child: ChildProgram(path: "/bin/true"))
+    } throws: { error in
+      guard let error = error as? HarnessError else { return false }
+      return error.exitCode == 64 && error.message.hasPrefix("budget smaller than the weights")
+    }
+  }
+
+  @Test(
+    "a child that fails for another reason is an error and no lack of memory",
+    arguments: [
+      ("exit 3", "ended with code 3"), ("kill -SEGV $$", "crashed with signal 11"),
+      ("kill -KILL $$", "signal 9"), ("echo nonsense", "nothing that can be read"),
+    ])
+  func otherFailures(script: String, expected: String) async throws {
+    let child = ChildProgram(path: "/bin/sh", arguments: ["-c", script])
+    let rows = try await rows(["mha"], budget: .weightsPlus(1 << 30), child: child)
+    #expect(rows.map(\.status) == [.failed])
+    #expect(rows[0].reason?.contains(expected) == true, "\(rows[0].reason ?? "")")
+  }
+
+  @Test("a program that is not there is an error that says so")
+  func noProgram() async throws {
+    let rows = try await rows(
+      ["mha"], budget: .weightsPlus(1 << 30), child: ChildProgram(path: "/nowhere/attnzoo"))
+    #expect(rows.map(\.status) == [.failed])
+    #expect(rows[0].reason?.contains("could not be run") == true)
+  }
+}
