@@ -39,7 +39,7 @@ public struct ChildProgram: Sendable, Hashable {
     let configuration = Configuration(
       executable: .path(.init(path)),
       arguments: Arguments(arguments + [ChildCoding.text(request)]),
-      environment: .inherit.updating(Self.allocator))
+      environment: .inherit.updating(Self.settings))
     return await withTaskGroup(of: Ending?.self) { group in
       group.addTask { await Self.finish(configuration) }
       group.addTask {
@@ -86,10 +86,12 @@ public struct ChildProgram: Sendable, Hashable {
     }
   }
 
-  /// One heap for all threads, that keeps what is freed and serves middling sizes itself: see
-  /// `MaxBatchChild.heapReserve`.
-  private static let allocator: [Environment.Key: String?] = [
+  /// One heap for all threads, that keeps what is freed and serves middling sizes itself (see
+  /// `MaxBatchChild.heapReserve`); and no threads of the linear algebra library's own, each of
+  /// which would take a buffer whenever it pleases.
+  private static let settings: [Environment.Key: String?] = [
     "MALLOC_ARENA_MAX": "1", "MALLOC_TRIM_THRESHOLD_": "1073741824",
     "MALLOC_MMAP_THRESHOLD_": "33554432", "MALLOC_TOP_PAD_": "1048576",
+    "OPENBLAS_NUM_THREADS": "1",
   ]
 }

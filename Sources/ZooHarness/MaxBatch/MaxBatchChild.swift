@@ -124,19 +124,25 @@ public enum MaxBatchChild {
     for memory in pieces { free(memory) }
   }
 
-  /// Runs one small product on every thread, so that the linear algebra library's own buffers,
-  /// which it cannot be refused, are there before memory is short.
+  /// Runs products on all threads at once, so that the linear algebra library's own buffers, for
+  /// which it would ask forever, are there before memory is short. Each product takes longer than
+  /// a busy system keeps a thread waiting, so that all overlap and each thread needs its buffer.
   private static func reserveLibraryBuffers(_ pool: WorkerPool) {
     OpenBLAS.setThreads(1)
+    for _ in 0..<3 { multiplyTogether(pool) }
+  }
+
+  /// One product on every thread. No thread starts before all are there, so that each runs one and
+  /// they overlap.
+  private static func multiplyTogether(_ pool: WorkerPool) {
     let arrived = Atomic<Int>(0)
     let threads = pool.threads
+    let size = 1_024
     pool.forEach(threads) { _, _ in
-      // No thread leaves before all are here, so that each takes one part.
-      arrived.wrappingAdd(1, ordering: .sequentiallyConsistent)
-      while arrived.load(ordering: .sequentiallyConsistent) < threads { sched_yield() }
-      let size = 64
       let ones = [Float](repeating: 1, count: size * size)
       var product = [Float](repeating: 0, count: size * size)
+      arrived.wrappingAdd(1, ordering: .sequentiallyConsistent)
+      while arrived.load(ordering: .sequentiallyConsistent) < threads { sched_yield() }
       product.withUnsafeMutableBufferPointer { target in
         guard let base = target.baseAddress else { return }
         BLAS.gemm(
