@@ -62,7 +62,9 @@ struct MaxBatchRunner {
     row.weights = rows.randomWeights
     row.filledBy = .synthetic
     row.maxBatch = ResultRow.MaxBatch(
-      budgetBytes: search.budgetBytes, fixedOverheadBytes: overhead,
+      budgetBytes: search.budgetBytes,
+      budgetRule: suite.maxBatch.flatMap { $0.budget.dependsOnWeights ? "\($0.budget)" : nil },
+      fixedOverheadBytes: overhead,
       computed: computed?.sequences, limitedBy: computed?.limitedBy.rawValue)
     return row
   }

@@ -63,6 +63,11 @@ public enum ByteBudget: Sendable, Hashable, CustomStringConvertible {
     }
   }
 
+  /// Whether the bytes differ from variant to variant.
+  public var dependsOnWeights: Bool {
+    if case .weightsPlus = self { true } else { false }
+  }
+
   /// The budget for weights of `weights` bytes.
   public func bytes(weights: Int) -> Int {
     switch self {

@@ -3,13 +3,15 @@ extension ResultRow {
   public struct MaxBatch: Codable, Sendable, Hashable {
     /// Bytes that weights, cache and workspace may take together.
     public var budgetBytes: Int
+    /// How the budget was stated where it depends on the variant: `weights+4GiB`.
+    public var budgetRule: String?
     /// What a child with an empty cache takes beside the budget.
     public var fixedOverheadBytes: Int?
     /// Sequences that fit by computation.
     public var computed: Int?
     /// Sequences that really ran.
     public var measured: Int?
-    /// The term that binds, such as `kv`, `weights` or `workspace`.
+    /// The term that binds: `cache`, `workspace` or `overhead`.
     public var limitedBy: String?
     /// New tokens of all sequences a second at the largest batch.
     public var tokensPerSecondAtMax: Double?
@@ -18,11 +20,12 @@ extension ResultRow {
 
     /// The outcome of a search within `budgetBytes`.
     public init(
-      budgetBytes: Int, fixedOverheadBytes: Int? = nil, computed: Int? = nil,
+      budgetBytes: Int, budgetRule: String? = nil, fixedOverheadBytes: Int? = nil, computed: Int? = nil,
       measured: Int? = nil, limitedBy: String? = nil, tokensPerSecondAtMax: Double? = nil,
       rateOrigin: RowOrigin? = nil
     ) {
       self.budgetBytes = budgetBytes
+      self.budgetRule = budgetRule
       self.fixedOverheadBytes = fixedOverheadBytes
       self.computed = computed
       self.measured = measured
@@ -34,6 +37,7 @@ extension ResultRow {
     enum CodingKeys: String, CodingKey {
       case computed, measured
       case budgetBytes = "budget_bytes"
+      case budgetRule = "budget_rule"
       case fixedOverheadBytes = "fixed_overhead_bytes"
       case limitedBy = "limited_by"
       case tokensPerSecondAtMax = "tokens_per_s_at_max"

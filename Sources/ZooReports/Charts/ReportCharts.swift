@@ -80,12 +80,11 @@ struct ReportCharts: Sendable {
           : Chart.Series(name: variant, style: run.place(variant, of: geometry), points: points)
       }
       guard Set(lines.flatMap { $0.points.map(\.x) }).count > 1 else { return [] }
-      let budgets = Set(same.compactMap { $0.maxBatch?.budgetBytes }).sorted()
+      let budgets = Set(same.filter { $0.maxBatch != nil }.map(MaxBatchSection.Search.init))
       let budget =
         budgets.isEmpty
         ? ""
-        : "; bar: largest batch within "
-          + budgets.map { NumberText.bytes($0) }.joined(separator: ", ")
+        : "; bar: largest batch within " + budgets.sorted().map(\.budget).joined(separator: ", ")
       let chart = Chart(
         title: "Tokens a second against batch, \(NumberText.tokens(context)) tokens cached",
         subtitle: "\(geometry) on \(run.machine.cpu)\(budget); hollow: predicted",

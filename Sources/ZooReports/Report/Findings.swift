@@ -83,7 +83,7 @@ struct Findings: Sendable {
     let plain = VariantName.reference(base: "mha", among: rows.map(\.variant))
     let isMeasured = best.allSatisfy { $0.maxBatch?.measured != nil }
     var text =
-      "**Max batch.** Within \(NumberText.bytes(longest.search.budget)) at "
+      "**Max batch.** Within \(longest.search.budget) at "
       + "\(NumberText.whole(longest.search.context)) tokens, \(Markdown.names(best.map(\.variant))) "
       + "\(best.count > 1 ? "fit" : "fits") the most sequences: \(NumberText.whole(most))"
       + (isMeasured ? ", measured" : ", computed")

@@ -8,10 +8,23 @@ struct MaxBatchSection: Sendable {
   /// What must be equal for searches to stand in one table.
   struct Search: Hashable, Comparable {
     let context: Int
-    let budget: Int
+    /// Bytes of the budget; 0 where they depend on the variant by `rule`.
+    let bytes: Int
+    let rule: String
+
+    init(_ row: ResultRow) {
+      context = row.context
+      rule = row.maxBatch?.budgetRule ?? ""
+      bytes = rule.isEmpty ? row.maxBatch?.budgetBytes ?? 0 : 0
+    }
+
+    /// The budget as readers see it.
+    var budget: String {
+      rule.isEmpty ? NumberText.bytes(bytes) : rule.replacing("+", with: " + ")
+    }
 
     static func < (left: Self, right: Self) -> Bool {
-      (left.context, left.budget) < (right.context, right.budget)
+      (left.context, left.bytes, left.rule) < (right.context, right.bytes, right.rule)
     }
   }
 
@@ -20,9 +33,7 @@ struct MaxBatchSection: Sendable {
     _ run: ReportRun, geometry: String
   ) -> [(search: Search, rows: [ResultRow])] {
     let rows = run.finished.filter { $0.geometry.name == geometry && $0.maxBatch != nil }
-    let grouped = Dictionary(grouping: rows) {
-      Search(context: $0.context, budget: $0.maxBatch?.budgetBytes ?? 0)
-    }
+    let grouped = Dictionary(grouping: rows, by: Search.init)
     return grouped.keys.sorted().map { search in
       (search, run.byVariant(grouped[search] ?? []))
     }
@@ -60,7 +71,7 @@ struct MaxBatchSection: Sendable {
       ).droppingEmptyColumns()
       let title =
         "**\(NumberText.whole(search.context)) tokens a sequence within "
-        + "\(NumberText.bytes(search.budget))** (weights, cache and workspace)\n\n"
+        + "\(search.budget)** (weights, cache and workspace)\n\n"
       return title + table.render(.markdown) + "\n" + Markdown.commands(rows)
     }
   }
