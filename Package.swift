@@ -1,10 +1,11 @@
 // swift-tools-version: 6.1
+import Foundation
 import PackageDescription
 
 let package = Package(
   name: "AttentionZoo",
   products: [
-    .library(name: "AttentionCore", targets: ["AttentionCore"]),
+    .library(name: "AttentionCore", targets: ["AttentionCore", "ZooMemory"]),
     .library(name: "AttentionZoo", targets: ["AttentionZoo"]),
     .library(name: "ZooModels", targets: ["ZooModels"]),
     .library(name: "ZooPlanner", targets: ["ZooPlanner"]),
@@ -81,3 +82,9 @@ let package = Package(
   swiftLanguageModes: [.v6],
   cLanguageStandard: .gnu17
 )
+
+// Only `make docs` needs the documentation plugin; users of the package never resolve it.
+if ProcessInfo.processInfo.environment["ATTNZOO_DOCS"] != nil {
+  package.dependencies.append(
+    .package(url: "https://github.com/swiftlang/swift-docc-plugin", from: "1.5.0"))
+}

@@ -42,9 +42,9 @@ public final class WorkerPool: Sendable {
       for part in 0..<count { body(context, part, 0) }
       return
     }
-    shared.publish(count: count, context: context, body: body, helpers: workers.count)
+    shared.publish(count: count, context: context, body: body)
     shared.takeParts(worker: 0)
-    shared.waitForHelpers()
+    shared.close()
   }
 
   /// Runs `body(part, worker)` for parts 0 ..< `count`. For set-up work; hot paths use
@@ -66,12 +66,20 @@ public final class WorkerPool: Sendable {
   }
 }
 
-/// What caller and workers share. The job's fields are written before `generation` moves on
-/// (release) and read after it was seen to move (acquire).
+/// What caller and workers share.
+///
+/// The job's fields are written while it is closed and before `openJob` names it; a worker joins
+/// (`active`) before it looks whether the job is open, so that the caller, which closes the job and
+/// then waits for `active` to fall to zero, never has to wait for a worker that did not get a
+/// processor in time.
 private final class SharedState: @unchecked Sendable {
+  /// Number of the last job.
   private let generation = Atomic<Int>(0)
+  /// Number of the job that may be joined; 0: none.
+  private let openJob = Atomic<Int>(0)
+  /// Workers that have joined and not left.
+  private let active = Atomic<Int>(0)
   private let nextPart = Atomic<Int>(0)
-  private let helpersLeft = Atomic<Int>(0)
   private let sleepers = Atomic<Int>(0)
   private let stopping = Atomic<Bool>(false)
   private var count = 0
@@ -95,26 +103,25 @@ private final class SharedState: @unchecked Sendable {
     mutex.deallocate()
   }
 
-  func publish(
-    count: Int, context: UnsafeMutableRawPointer, body: @escaping WorkerPool.Body, helpers: Int
-  ) {
+  func publish(count: Int, context: UnsafeMutableRawPointer, body: @escaping WorkerPool.Body) {
     self.count = count
     self.context = context
     self.body = body
     nextPart.store(0, ordering: .relaxed)
-    helpersLeft.store(helpers, ordering: .relaxed)
-    announce()
+    let job = generation.load(ordering: .relaxed) &+ 1
+    openJob.store(job, ordering: .sequentiallyConsistent)
+    announce(job)
   }
 
   func stop() {
     stopping.store(true, ordering: .relaxed)
-    announce()
+    announce(generation.load(ordering: .relaxed) &+ 1)
   }
 
   /// Sequentially consistent on both sides: either the worker sees the new generation before it
   /// sleeps, or this side sees the sleeper and wakes it.
-  private func announce() {
-    generation.wrappingAdd(1, ordering: .sequentiallyConsistent)
+  private func announce(_ job: Int) {
+    generation.store(job, ordering: .sequentiallyConsistent)
     if sleepers.load(ordering: .sequentiallyConsistent) > 0 {
       pthread_mutex_lock(mutex)
       pthread_cond_broadcast(wake)
@@ -131,10 +138,11 @@ private final class SharedState: @unchecked Sendable {
     }
   }
 
-  /// Every helper checks in once a job, so that none still reads it when the next is published.
-  func waitForHelpers() {
+  /// Closes the job, whose parts are all taken, and waits for the workers that are still at theirs.
+  func close() {
+    openJob.store(0, ordering: .sequentiallyConsistent)
     var spins = 0
-    while helpersLeft.load(ordering: .acquiring) > 0 {
+    while active.load(ordering: .sequentiallyConsistent) > 0 {
       spins += 1
       if spins % 4_096 == 0 { sched_yield() } else { attn_cpu_relax() }
     }
@@ -146,8 +154,9 @@ private final class SharedState: @unchecked Sendable {
       waitForGeneration(after: seen)
       seen = generation.load(ordering: .acquiring)
       if stopping.load(ordering: .relaxed) { return }
-      takeParts(worker: worker)
-      helpersLeft.wrappingSubtract(1, ordering: .releasing)
+      active.wrappingAdd(1, ordering: .sequentiallyConsistent)
+      if openJob.load(ordering: .sequentiallyConsistent) != 0 { takeParts(worker: worker) }
+      active.wrappingSubtract(1, ordering: .sequentiallyConsistent)
     }
   }
 

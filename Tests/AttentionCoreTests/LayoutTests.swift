@@ -171,7 +171,8 @@ struct LayoutTests {
         // Widths of the two codecs by their names, elements a token by the heads.
         let names = layout.codec.notation.split(separator: ":")
         let first = names[0] == "f32" ? 4 : 2
-        let second = names.count == 2 && names[1] == "f32" ? 4 : first == 4 && names.count == 2 ? 2 : first
+        let second =
+          names.count == 2 && names[1] == "f32" ? 4 : first == 4 && names.count == 2 ? 2 : first
         let perToken: Int
         let flopsPerToken: Int
         switch layout.heads {
@@ -210,7 +211,8 @@ struct LayoutTests {
   func latentWidths() throws {
     // One shared slice adds to the head; several are taken from it; a checkpoint's widths win.
     func latent(_ notation: String, _ geometry: ModelGeometry) throws -> LatentShape? {
-      guard case .latent(let shape) = try AxisRegistry.standard.layouts(notation, on: geometry)[0].heads
+      guard
+        case .latent(let shape) = try AxisRegistry.standard.layouts(notation, on: geometry)[0].heads
       else { return nil }
       return shape
     }
@@ -277,7 +279,8 @@ struct NoopTests {
       ("mha/swa:16/sink:4", 20, "a window of 20 tokens covers the context of 20"),
       ("mha/hybrid:2:1:8", 8, "a window of 8 tokens covers the context of 8"),
       ("[mha,mqa/cla:2,mha*4]", 100, "cla:2 finds no second layer of the same reach"),
-      ("gqa:4/cla:1/swa:16", 3,
+      (
+        "gqa:4/cla:1/swa:16", 3,
         "gqa:4 on 4 query heads is mha; cla:1 shares nothing; a window of 16 tokens covers the context of 3"
       ),
     ])

@@ -104,8 +104,10 @@ struct NotationTests {
       ("[mha,mqa,mha]", "[mha,mqa,mha]"),
       ("[gqa:2/swa:8/cla:2*2,gqa:2*1]", "[gqa:2/cla:2/swa:8*2,gqa:2]"),
       ("[mla:24+8x2@f16:f32,mla:16+8*3]", "[mla:24+8x2@f16:f32,mla:16+8*3]"),
-      ("[mha/swa:4/sink:2@bf16*5000,mha/sink:2/swa:4@bf16:bf16*5000]",
-        "[mha/swa:4/sink:2@bf16*10000]"),
+      (
+        "[mha/swa:4/sink:2@bf16*5000,mha/sink:2/swa:4@bf16:bf16*5000]",
+        "[mha/swa:4/sink:2@bf16*10000]"
+      ),
     ])
   func lists(text: String, printed: String) throws {
     let variant = try AxisRegistry.standard.variant(text)
@@ -151,8 +153,9 @@ struct NotationTests {
   func replacing() {
     let twice = AxisRegistry.extended.adding(FixedPointCodec.entry).adding(HalfHeads.self)
     #expect(twice.codecs.map(\.keyword) == AxisRegistry.extended.codecs.map(\.keyword))
-    #expect(twice.heads.map { $0.keyword }.sorted()
-      == AxisRegistry.extended.heads.map { $0.keyword }.sorted())
+    #expect(
+      twice.heads.map { $0.keyword }.sorted()
+        == AxisRegistry.extended.heads.map { $0.keyword }.sorted())
     #expect(AxisRegistry.standard.codecs.map(\.keyword) == ["f32", "f16", "bf16"])
   }
 }
@@ -204,7 +207,7 @@ struct RefusedNotationTests {
       ("[mha*0]", "mha*0: spec*n needs a number of layers n, a number from 1 to 10000"),
       ("[mha*10001]", "a number from 1 to 10000"), ("[mha*]", "mha*: spec*n needs"),
       ("[mha*2*2]", "mha*2*2: a list item is written spec or spec*n"),
-      ("[[mha*2],mqa]", "starts with one of"), ("[mha*2,[mqa]]", "starts with one of"),
+      ("[[mha*2],mqa]", "a list holds no lists"), ("[mha*2,[mqa]]", "a list holds no lists"),
       ("[mha/hybrid:1:1:8*6]", "a list names each layer's reach; write swa:W or nothing"),
       ("mha\u{0}", "starts with one of"), ("mha/\nswa:4", "is none of"),
     ])

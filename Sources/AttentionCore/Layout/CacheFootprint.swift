@@ -48,7 +48,7 @@ public struct RowReservation: Sendable, Hashable {
     case .contiguous:
       (rows, pages, tableEntries, ringRows) = (capacity, 0, 0, 0)
     case .ring:
-      if let span, sinks + span < capacity {
+      if let span, span < capacity - sinks {
         (rows, pages, tableEntries, ringRows) = (sinks + span, 0, 0, span)
       } else {
         (rows, pages, tableEntries, ringRows) = (capacity, 0, 0, 0)

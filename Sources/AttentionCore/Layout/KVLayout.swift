@@ -14,7 +14,12 @@ public struct KVLayout: Sendable, Hashable {
   public let reach: Reach
   /// How elements are stored.
   public let codec: CodecPair
+  /// Bytes of one key row.
+  public let keyRowBytes: Int
+  /// Bytes of one value row; 0 where the value is a prefix of the key.
+  public let valueRowBytes: Int
 
+  /// The layout of one layer; sizes follow from shape and codec.
   public init(
     layer: Int, owner: Int, heads: HeadArrangement, shape: RowShape, reach: Reach, codec: CodecPair
   ) {
@@ -24,13 +29,18 @@ public struct KVLayout: Sendable, Hashable {
     self.shape = shape
     self.reach = reach
     self.codec = codec
+    keyRowBytes = Self.keyCodec(shape, codec).rowBytes(width: shape.keyWidth)
+    valueRowBytes =
+      shape.valueIsKeyPrefix ? 0 : codec.second.rowBytes(width: shape.valueWidth)
   }
 
   /// Whether the layer has rows of its own.
   public var ownsRows: Bool { owner == layer }
 
   /// The codec of a key row: for latent attention of the whole row, whose two parts may differ.
-  public var keyCodec: any KVCodec {
+  public var keyCodec: any KVCodec { Self.keyCodec(shape, codec) }
+
+  private static func keyCodec(_ shape: RowShape, _ codec: CodecPair) -> any KVCodec {
     if shape.valueIsKeyPrefix, codec.first.notation != codec.second.notation {
       SplitRowCodec(
         leading: codec.first, trailing: codec.second, leadingWidth: shape.valueWidth)
@@ -41,14 +51,6 @@ public struct KVLayout: Sendable, Hashable {
 
   /// The codec of a value row, where values are stored.
   public var valueCodec: any KVCodec { shape.valueIsKeyPrefix ? keyCodec : codec.second }
-
-  /// Bytes of one key row.
-  public var keyRowBytes: Int { keyCodec.rowBytes(width: shape.keyWidth) }
-
-  /// Bytes of one value row; 0 where the value is a prefix of the key.
-  public var valueRowBytes: Int {
-    shape.valueIsKeyPrefix ? 0 : codec.second.rowBytes(width: shape.valueWidth)
-  }
 
   /// Bytes of all rows of one token, whoever owns them.
   public var rowBytesPerToken: Int { shape.streams * (keyRowBytes + valueRowBytes) }

@@ -14,6 +14,9 @@ extension AxisRegistry {
     guard text.hasSuffix("]"), text.count > 2 else {
       throw NotationError(notation: text, reason: "a list is written [spec*n,spec*n,…]")
     }
+    guard !text.dropFirst().contains("[") else {
+      throw NotationError(notation: text, reason: "a list holds no lists")
+    }
     var runs: [Variant.Run] = []
     for item in text.dropFirst().dropLast().split(separator: ",", omittingEmptySubsequences: false)
     {

@@ -13,9 +13,10 @@ struct RepeatCommand: Sendable {
     case .attention, .step:
       var words = ["attnzoo", "bench"] + shared(variant)
       words += ["--context", "\(context)", "--batch", "\(batch)", "--scope", scope.rawValue]
+      let limits = suite.limits(context: context, batch: batch)
       words += [
-        "--steps", "\(suite.limits.steps)", "--seconds", number(suite.limits.seconds),
-        "--warm-up", "\(suite.limits.warmUp)",
+        "--steps", "\(limits.steps)", "--seconds", number(limits.seconds),
+        "--warm-up", "\(limits.warmUp)",
       ]
       if let prefillTokens { words += ["--prefill", "\(prefillTokens)"] }
       return words.joined(separator: " ")

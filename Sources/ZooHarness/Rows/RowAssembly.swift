@@ -10,9 +10,10 @@ struct RowAssembly: Sendable {
 
   /// The hash of everything that changes the result of a decode case.
   func caseID(_ bench: BenchCase) -> String {
+    let limits = suite.limits(context: bench.context, batch: bench.batch)
     var extra = [
-      "steps": "\(suite.limits.steps)", "seconds": "\(suite.limits.seconds)",
-      "warm_up": "\(suite.limits.warmUp)", "chunk": "\(BenchCase.chunk)",
+      "steps": "\(limits.steps)", "seconds": "\(limits.seconds)",
+      "warm_up": "\(limits.warmUp)", "chunk": "\(BenchCase.chunk)",
     ]
     extra["prefill_tokens"] = bench.prefillTokens.map { "\($0)" }
     return key(

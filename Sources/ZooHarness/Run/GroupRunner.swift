@@ -49,6 +49,10 @@ struct GroupRunner {
     return refused + (try measure(ready))
   }
 
+  private func limits(_ bench: BenchCase) -> Suite.Limits {
+    suite.limits(context: bench.context, batch: bench.batch)
+  }
+
   private func interrupted(_ bench: BenchCase) -> ResultRow {
     rows.row(
       bench, status: .interrupted, reason: "stopped by ctrl-C", machine: rows.facts.machine())
@@ -71,7 +75,7 @@ struct GroupRunner {
             bench, geometryHeadWidth: suite.geometry.headWidth, storage: suite.storage,
             seed: suite.seed, pool: pool, stopped: stopped)
         }
-      if !stopped() { try TurnTimer(limits: suite.limits, stopped: stopped).warmUp(runner) }
+      if !stopped() { try TurnTimer(limits: limits(bench), stopped: stopped).warmUp(runner) }
       var kv = bench.bytes(suite.storage)
       guard runner.cache.allocatedBytes == kv.allocatedBytes else {
         return .refused(
@@ -93,8 +97,8 @@ struct GroupRunner {
   }
 
   private func measure(_ ready: [Prepared]) throws -> [ResultRow] {
-    guard !ready.isEmpty else { return [] }
-    let timer = TurnTimer(limits: suite.limits, stopped: stopped)
+    guard let first = ready.first else { return [] }
+    let timer = TurnTimer(limits: limits(first.bench), stopped: stopped)
     var before = try probe.measure()
     var stable = false
     // A second time where the machine changed under the first.

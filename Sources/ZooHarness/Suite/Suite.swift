@@ -35,6 +35,24 @@ public struct Suite: Sendable, Hashable {
     }
   }
 
+  /// Grid points whose cases go on longer, so that they have steps enough for far percentiles (a
+  /// percentile q needs 10/(1−q): 1,000 steps for p99).
+  public struct Tail: Sendable, Hashable {
+    /// The contexts and batches.
+    public var grid: Grid
+    /// Most timed steps there.
+    public var steps: Int
+    /// Most seconds of timed steps there.
+    public var seconds: Double
+
+    /// Longer measurement at some grid points.
+    public init(grid: Grid, steps: Int = 1_000, seconds: Double = 120) {
+      self.grid = grid
+      self.steps = steps
+      self.seconds = seconds
+    }
+  }
+
   /// The search for the largest batch within a budget.
   public struct MaxBatch: Sendable, Hashable {
     /// What weights, cache and workspace may take together.
@@ -92,6 +110,8 @@ public struct Suite: Sendable, Hashable {
   public var memoryFraction: Double
   /// When a case has been measured enough.
   public var limits: Limits
+  /// Grid points that are measured longer.
+  public var tail: Tail?
   /// Append and attend over all layers' own caches, without linear layers.
   public var attention: Grid?
   /// The whole decoder.
@@ -107,7 +127,8 @@ public struct Suite: Sendable, Hashable {
   public init(
     name: String, geometry: ModelGeometry, variants: [Variant], weights: WeightFormat = .float16,
     storage: CacheStorage = .ring, threads: Int? = nil, seed: UInt64 = 1,
-    memoryFraction: Double = 0.8, limits: Limits = Limits(), attention: Grid? = nil,
+    memoryFraction: Double = 0.8, limits: Limits = Limits(), tail: Tail? = nil,
+    attention: Grid? = nil,
     step: Grid? = nil, prefillTokens: Int? = nil, maxBatch: MaxBatch? = nil,
     fidelity: Fidelity? = nil
   ) {
@@ -120,11 +141,22 @@ public struct Suite: Sendable, Hashable {
     self.seed = seed
     self.memoryFraction = memoryFraction
     self.limits = limits
+    self.tail = tail
     self.attention = attention
     self.step = step
     self.prefillTokens = prefillTokens
     self.maxBatch = maxBatch
     self.fidelity = fidelity
+  }
+
+  /// When the cases at a grid point have been measured enough.
+  public func limits(context: Int, batch: Int) -> Limits {
+    guard let tail, tail.grid.contexts.contains(context), tail.grid.batches.contains(batch) else {
+      return limits
+    }
+    return Limits(
+      steps: max(limits.steps, tail.steps), seconds: max(limits.seconds, tail.seconds),
+      warmUp: limits.warmUp)
   }
 
   /// Refuses what a run could not start with: no variant, a variant that the geometry does not
@@ -154,6 +186,11 @@ public struct Suite: Sendable, Hashable {
     try require((1...1 << 20).contains(prefillTokens ?? 1), "prefill_tokens", "1 to 1,048,576")
     try require((1...1_000_000).contains(limits.steps), "steps", "1 to 1,000,000")
     try require(limits.seconds > 0 && limits.seconds <= 86_400, "seconds", "over 0 to 86,400")
+    if let tail {
+      try require((1...1_000_000).contains(tail.steps), "tail steps", "1 to 1,000,000")
+      try require(
+        tail.seconds > 0 && tail.seconds <= 86_400, "tail seconds", "over 0 to 86,400")
+    }
     try require((2...1_000).contains(limits.warmUp), "warm_up", "2 to 1,000")
     try require((1...4_096).contains(threads ?? 1), "threads", "1 to 4,096, or all")
     try require(memoryFraction > 0 && memoryFraction <= 1, "memory_fraction", "over 0 to 1")

@@ -57,7 +57,7 @@ public struct SuiteFile: Sendable {
 
   private static let keys = [
     "name", "geometry", "variants", "weights", "cache", "page_size", "threads", "seed",
-    "memory_fraction", "limits", "attention", "step", "max_batch", "fidelity",
+    "memory_fraction", "limits", "tail", "attention", "step", "max_batch", "fidelity",
   ]
 
   private func suite(from root: SuiteMapping) throws(HarnessError) -> Suite {
@@ -90,6 +90,7 @@ public struct SuiteFile: Sendable {
     if let value = root["seed"] { suite.seed = UInt64(try value.whole(0...Int.max)) }
     if let value = root["memory_fraction"] { suite.memoryFraction = try value.number() }
     if let value = root["limits"] { suite.limits = try limits(value) }
+    suite.tail = try root["tail"].map { value throws(HarnessError) in try tail(value) }
     suite.attention = try root["attention"].map { value throws(HarnessError) in
       try grid(try value.mapping(["contexts", "batches"]))
     }
@@ -150,6 +151,14 @@ public struct SuiteFile: Sendable {
     if let seconds = section["seconds"] { limits.seconds = try seconds.number() }
     if let warmUp = section["warm_up"] { limits.warmUp = try warmUp.whole(2...1_000) }
     return limits
+  }
+
+  private func tail(_ value: SuiteValue) throws(HarnessError) -> Suite.Tail {
+    let section = try value.mapping(["contexts", "batches", "steps", "seconds"])
+    var tail = Suite.Tail(grid: try grid(section))
+    if let steps = section["steps"] { tail.steps = try steps.whole(1...1_000_000) }
+    if let seconds = section["seconds"] { tail.seconds = try seconds.number() }
+    return tail
   }
 
   private func grid(_ section: SuiteMapping) throws(HarnessError) -> Suite.Grid {

@@ -13,6 +13,7 @@ import ZooMemory
 /// the same norm, and cut to the rank by a singular value decomposition in float64.
 struct LatentFactorisation {
   private let source: MultiHeadAttention
+  private let rows: MultiHeadAttention
   private let shape: LatentShape
   private let target: Variant
   private let hidden: Int
@@ -21,8 +22,14 @@ struct LatentFactorisation {
   private let width: Int
   private let frequencies: [Double]
 
-  init(source: MultiHeadAttention, shape: LatentShape, target: Variant) throws {
+  /// - Parameters:
+  ///   - source: the layer whose queries and output are kept.
+  ///   - rows: the layer whose keys and values become the rows; another one where rows are shared.
+  init(
+    source: MultiHeadAttention, rows: MultiHeadAttention, shape: LatentShape, target: Variant
+  ) throws {
     self.source = source
+    self.rows = rows
     self.shape = shape
     self.target = target
     hidden = source.query.inputs
@@ -38,7 +45,7 @@ struct LatentFactorisation {
     guard source.options.queryNorm == nil, source.options.keyNorm == nil else {
       throw refuse("a model with query or key norms cannot be factorised")
     }
-    guard source.query.bias == nil, source.key?.bias == nil, source.value?.bias == nil else {
+    guard source.query.bias == nil, rows.key?.bias == nil, rows.value?.bias == nil else {
       throw refuse("a model with query, key or value biases cannot be factorised yet")
     }
     guard shape.ropeSlices == 1 || shape.ropeSlices == keyHeads else {
@@ -48,7 +55,7 @@ struct LatentFactorisation {
       throw refuse("a RoPE slice of \(shape.ropeWidth) is wider than the keys")
     }
     frequencies = rotary.frequencies
-    let largest = min(hidden, keyHeads * 2 * width)
+    let largest = min(hidden, keyHeads * (shape.nopeWidth + width))
     guard shape.rank <= largest else {
       throw refuse("rank \(shape.rank) is larger than the matrix; at most \(largest)")
     }
@@ -56,7 +63,7 @@ struct LatentFactorisation {
 
   /// The module on `layout`.
   func module(layout: KVLayout) throws -> LatentAttention {
-    guard let key = source.key, let value = source.value else {
+    guard let key = rows.key, let value = rows.value else {
       throw ConversionError(
         target: target.notation, layer: layout.layer, reason: "the source has no keys")
     }

@@ -15,14 +15,18 @@ extension DecoderModel {
   /// - Throws: `NotationError`, `ConversionError`, `LAPACKError`, `OutOfMemory`.
   public func converted(to target: Variant, pool: WorkerPool) throws -> DecoderModel {
     let layouts = try target.layouts(for: geometry)
-    let layers = try zip(self.layers, layouts).map { layer, layout in
+    let sources = try self.layers.enumerated().map { index, layer in
       guard let source = layer.attention as? MultiHeadAttention, source.layout.ownsRows else {
         throw ConversionError(
-          target: target.notation, layer: layout.layer,
+          target: target.notation, layer: index,
           reason: "the source has no keys and values of its own; expected mha, gqa or mqa")
       }
-      var copy = layer
-      copy.attention = try Self.attention(source, to: layout, target: target, pool: pool)
+      return source
+    }
+    let layers = try layouts.map { layout in
+      var copy = self.layers[layout.layer]
+      copy.attention = try Self.attention(
+        sources[layout.layer], rows: sources[layout.owner], to: layout, target: target)
       return copy
     }
     return DecoderModel(
@@ -33,13 +37,13 @@ extension DecoderModel {
   }
 
   private static func attention(
-    _ source: MultiHeadAttention, to layout: KVLayout, target: Variant, pool: WorkerPool
+    _ source: MultiHeadAttention, rows: MultiHeadAttention, to layout: KVLayout, target: Variant
   ) throws -> any AttentionModule {
     switch layout.heads {
     case .grouped(let keyValueHeads):
       return try source.pooled(to: layout, keyValueHeads: keyValueHeads, target: target)
     case .latent(let shape):
-      return try LatentFactorisation(source: source, shape: shape, target: target)
+      return try LatentFactorisation(source: source, rows: rows, shape: shape, target: target)
         .module(layout: layout)
     }
   }

@@ -16,14 +16,11 @@
 #define COUNTS 0
 #endif
 
-static __thread int is_watched;
-static int64_t total;
+static __thread int64_t *watching;
 
 int allocation_counter_available(void) { return COUNTS; }
 
-void allocation_counter_watch(int watched) { is_watched = watched; }
-
-int64_t allocation_counter_total(void) { return __atomic_load_n(&total, __ATOMIC_SEQ_CST); }
+void allocation_counter_watch(int64_t *counter) { watching = counter; }
 
 #if COUNTS
 #include <sys/mman.h>
@@ -36,7 +33,7 @@ void *__libc_realloc(void *block, size_t bytes);
 void *__libc_memalign(size_t alignment, size_t bytes);
 
 static void count_one(void) {
-  if (is_watched) __atomic_fetch_add(&total, 1, __ATOMIC_SEQ_CST);
+  if (watching) __atomic_fetch_add(watching, 1, __ATOMIC_SEQ_CST);
 }
 
 void *malloc(size_t bytes) {

@@ -13,11 +13,9 @@ extern "C" {
 // 1 where counting works (glibc without a sanitizer), else 0.
 int allocation_counter_available(void);
 
-// Starts and stops counting the calling thread's allocations.
-void allocation_counter_watch(int watched);
-
-// Allocations and mappings by watched threads since the process began.
-int64_t allocation_counter_total(void);
+// Counts the calling thread's allocations and mappings in `counter` from now on, which several
+// threads may share; NULL stops counting.
+void allocation_counter_watch(int64_t *counter);
 
 #ifdef __cplusplus
 }

@@ -1,0 +1,66 @@
+# Everything that this project does, from a fresh Linux machine with a Swift toolchain.
+#
+#   make bench           measure the default suite; ends with the path of a report in Reports/
+#   make bench QUICK=1   the embedded model's shape, about a minute
+#   make bench FULL=1    more contexts, batches and steps; up to 90 minutes
+#   make test            all tests (what continuous integration runs)
+#   make conformance     the full product of all axes instead of all pairs
+#   make report          Reports/full.md again from its committed rows
+#   make lint docs sanitize kernels-test clean
+
+SWIFT   ?= swift
+BUILD   := .build/release
+ATTNZOO := $(BUILD)/attnzoo
+SUITE   := $(if $(FULL),full,$(if $(QUICK),quick,default))
+
+.PHONY: all deps build test bench conformance kernels-test report lint docs sanitize clean
+
+all: build
+
+# OpenBLAS and LAPACKE from the distribution, installed when pkg-config does not find them.
+deps:
+	@command -v $(SWIFT) >/dev/null || { echo "a Swift toolchain (6.1 or later) is needed"; exit 1; }
+	@if ! pkg-config --exists openblas lapacke 2>/dev/null; then \
+	  echo "installing libopenblas-dev and liblapacke-dev"; \
+	  run=""; [ "$$(id -u)" = 0 ] || run="sudo"; \
+	  $$run apt-get update -qq && $$run apt-get install -y -qq pkg-config libopenblas-dev liblapacke-dev; \
+	fi
+
+build: deps
+	$(SWIFT) build -c release --product attnzoo
+
+bench: build
+	$(ATTNZOO) bench --suite Benchmarks/Suites/$(SUITE).yaml --output Reports
+
+# Tests run optimised, through public interfaces only: the checker over the registry needs the speed.
+test: deps kernels-test
+	$(SWIFT) build -c release --build-tests
+	$(SWIFT) test -c release --skip-build
+
+conformance: deps
+	$(SWIFT) build -c release --build-tests
+	CONFORMANCE=full $(SWIFT) test -c release --skip-build --filter ConformanceTests
+
+# The C kernels alone, every instruction set that this machine can run, against float64.
+kernels-test:
+	$(MAKE) -C Tests/CKernels test CC="$$(command -v clang || echo "$$(dirname "$$(readlink -f "$$(command -v $(SWIFT))")")/clang")"
+
+report: build
+	$(ATTNZOO) report Reports/full.jsonl --to Reports/full.md --title "full: llama-3.2-1b"
+
+lint:
+	$(SWIFT) format lint -r --strict Sources Tests Package.swift Examples
+
+docs: deps
+	ATTNZOO_DOCS=1 $(SWIFT) package --allow-writing-to-directory .build/docs \
+	  generate-documentation --target AttentionCore --target AttentionZoo --output-path .build/docs
+
+# Address and undefined-behaviour sanitizers over the C kernels, the thread sanitizer over the pool.
+sanitize: deps
+	$(MAKE) -C Tests/CKernels sanitize CC="$$(command -v clang || echo "$$(dirname "$$(readlink -f "$$(command -v $(SWIFT))")")/clang")"
+	$(SWIFT) test --sanitize thread --scratch-path .build/thread --filter WorkerPool
+
+clean:
+	$(SWIFT) package clean
+	$(MAKE) -C Tests/CKernels clean
+	rm -rf .build
