@@ -36,19 +36,17 @@ public final class AlignedBuffer: @unchecked Sendable {
     precondition(count >= 0)
     let mapped = max(Self.roundUp(count, to: Self.smallPage), Self.smallPage)
     let alignment = mapped >= Self.hugePage ? Self.hugePage : Self.smallPage
-    // An inaccessible reservation is free of charge; the aligned part is then made writable.
     let reserved = mapped + alignment
+    // An inaccessible reservation is free of charge; the aligned part is then made writable. Not by
+    // a second mapping in its place: Linux would not hold that against RLIMIT_DATA.
     guard
-      let start = mmap(nil, reserved, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0),
+      let start = mmap(nil, reserved, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0),
       start != MAP_FAILED
     else { throw OutOfMemory(bytes: count) }
     let address = Int(bitPattern: start)
     let aligned = Self.roundUp(address, to: alignment)
     let begin = start + (aligned - address)
-    guard
-      mmap(begin, mapped, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0)
-        != MAP_FAILED
-    else {
+    guard mprotect(begin, mapped, PROT_READ | PROT_WRITE) == 0 else {
       munmap(start, reserved)
       throw OutOfMemory(bytes: count)
     }

@@ -13,9 +13,11 @@ struct DecodeScopeTests {
     }
   }
 
-  @Test("the attention scope of every axis value gives sane numbers", arguments: [
-    CacheStorage.ring, .contiguous, .paged(pageTokens: 16),
-  ])
+  @Test(
+    "the attention scope of every axis value gives sane numbers",
+    arguments: [
+      CacheStorage.ring, .contiguous, .paged(pageTokens: 16),
+    ])
   func attention(storage: CacheStorage) async throws {
     var suite = try Sample.suite(Sample.everyVariant)
     suite.storage = storage

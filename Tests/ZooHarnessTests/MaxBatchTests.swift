@@ -6,20 +6,6 @@ import ZooRecords
 
 @Suite("Max batch")
 struct MaxBatchTests {
-  /// The command line, where it was built beside the tests.
-  static var program: ChildProgram? {
-    let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
-      .deletingLastPathComponent().deletingLastPathComponent()
-    let bundle = URL(fileURLWithPath: CommandLine.arguments[0]).deletingLastPathComponent()
-    let places = [bundle, root.appendingPathComponent(".build/release")]
-    for place in places {
-      let path = place.appendingPathComponent("attnzoo").path
-      if FileManager.default.isExecutableFile(atPath: path) { return ChildProgram(path: path) }
-    }
-    print("max-batch tests are skipped: no attnzoo program beside the tests")
-    return nil
-  }
-
   private func rows(
     _ variants: [String], budget: ByteBudget, child: ChildProgram?, context: Int = 256
   ) async throws -> [ResultRow] {
@@ -34,10 +20,11 @@ struct MaxBatchTests {
 
   @Test(
     "computed and measured agree within 2 % or one sequence",
-    .enabled(if: program != nil), arguments: ["mha", "gqa:2", "mla:16+8", "mqa/cla:2", "mha/swa:8"])
+    .enabled(if: ProgramUnderTest.path != nil),
+    arguments: ["mha", "gqa:2", "mla:16+8", "mqa/cla:2", "mha/swa:8"])
   func agreement(variant: String) async throws {
     let rows = try await rows(
-      [variant], budget: .weightsPlus(48 << 20), child: Self.program)
+      [variant], budget: .weightsPlus(48 << 20), child: ProgramUnderTest.child)
     let row = try #require(rows.first)
     #expect(row.status == .ok, "\(row.reason ?? "")")
     let result = try #require(row.maxBatch)
@@ -50,6 +37,20 @@ struct MaxBatchTests {
     #expect(try #require(result.tokensPerSecondAtMax) > 0)
     #expect(result.rateOrigin == .measured)
     #expect(row.batch == measured)
+  }
+
+  @Test(
+    "a budget that holds not one sequence ends at zero, with what bound it",
+    .enabled(if: ProgramUnderTest.path != nil))
+  func nothingFits() async throws {
+    let rows = try await rows(
+      ["mha"], budget: .weightsPlus(4 << 20), child: ProgramUnderTest.child, context: 1 << 16)
+    let row = try #require(rows.first)
+    #expect(row.status == .ok, "\(row.reason ?? "")")
+    #expect(row.maxBatch?.computed == 0)
+    #expect(row.maxBatch?.measured == 0)
+    #expect(row.maxBatch?.limitedBy == "cache")
+    #expect(row.maxBatch?.tokensPerSecondAtMax == nil)
   }
 
   @Test("a budget smaller than the weights is refused with one line")

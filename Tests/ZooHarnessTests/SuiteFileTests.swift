@@ -88,7 +88,7 @@ struct SuiteFileTests {
   @Test(
     "values that make no sense are refused with their line",
     arguments: [
-      ("variants: [gqa:3]", "s.yaml:5: variants: gqa:3"),
+      ("variants: [gqa:3]", "s.yaml:4: variants: gqa:3"),
       ("variants: [cla:0]", "variants"),
       ("variants: [mla:0+64]", "variants"),
       ("variants: [mha/swa:-1]", "variants"),

@@ -35,7 +35,12 @@ public struct BenchCase: Sendable, Hashable {
     return ResultRow.KV(
       idealBytesPerToken: Double(ideal) / Double(batch * context), idealBytes: ideal,
       allocatedBytes: footprint.rowBytes, metadataBytes: footprint.metadataBytes,
-      readBytesPerStep: layouts.reduce(0) { $0 + $1.readBytes(context: context) } * batch)
+      readBytesPerStep: readBytes)
+  }
+
+  /// Cache bytes that one step of all sequences reads.
+  public var readBytes: Int {
+    layouts.reduce(0) { $0 + $1.readBytes(context: context) } * batch
   }
 
   /// FLOPs of attend in one step of all sequences.

@@ -3,8 +3,8 @@ import Subprocess
 
 /// The commit that the running program was built from.
 public enum SourceCommit {
-  /// The environment's `ATTNZOO_COMMIT`; else the commit of the package that the executable lies in
-  /// (or the working folder), with `-dirty` where its sources differ from it; else `unknown`.
+  /// The environment's `ATTNZOO_COMMIT`; else the commit of the package that the executable lies
+  /// in (or the working folder), with `-dirty` where its sources differ from it; else `unknown`.
   public static func current() async -> String {
     if let given = ProcessInfo.processInfo.environment["ATTNZOO_COMMIT"], !given.isEmpty {
       return given
@@ -20,7 +20,8 @@ public enum SourceCommit {
       guard let root = packageRoot(above: start),
         let hash = await git(["rev-parse", "HEAD"], in: root)?.trimmed, !hash.isEmpty
       else { continue }
-      let changes = await git(["status", "--porcelain", "--", "Sources", "Package.swift"], in: root)
+      let changes = await git(
+        ["status", "--porcelain", "--", "Sources", "Package.swift"], in: root)
       return hash + (changes?.trimmed.isEmpty == true ? "" : "-dirty")
     }
     return "unknown"

@@ -1,4 +1,5 @@
 import AttentionCore
+import CAttentionKernels
 
 /// Bytes of scratch that the decoder holds after a prefill chunk and decode steps of a batch: what
 /// the search for the largest batch counts beside weights and cache.
@@ -6,19 +7,30 @@ import AttentionCore
 /// Legend: D hidden width, F MLP width, V vocabulary, N query heads. A call of T tokens holds
 /// 3·D + 2·F floats a token, V a row of logits, and the operands of attention; the largest call is
 /// the chunk or the batch, whichever has more tokens.
-struct WorkspacePlan: Sendable {
-  let geometry: ModelGeometry
-  let layouts: [KVLayout]
-  let threads: Int
-  let chunk: Int
+public struct WorkspacePlan: Sendable, Hashable {
+  private let geometry: ModelGeometry
+  private let layouts: [KVLayout]
+  private let threads: Int
+  private let chunk: Int
+
+  /// - Parameters:
+  ///   - layouts: one a layer.
+  ///   - threads: of the worker pool.
+  ///   - chunk: tokens of the prefill chunk, of one sequence that starts empty.
+  public init(geometry: ModelGeometry, layouts: [KVLayout], threads: Int, chunk: Int) {
+    self.geometry = geometry
+    self.layouts = layouts
+    self.threads = threads
+    self.chunk = chunk
+  }
 
   /// Bytes for `sequences` decoded together.
-  func bytes(sequences: Int) -> Int {
+  public func bytes(sequences: Int) -> Int {
     let tokens = max(chunk, sequences)
     let float = MemoryLayout<Float>.stride
     let perToken = 3 * geometry.hidden + 2 * geometry.mlpWidth + attentionFloats
     return float * (tokens * perToken + sequences * geometry.vocabulary)
-      + projectionBytes + partialBytes(tokens: tokens)
+      + projectionBytes + attendBytes(tokens: tokens) + expandedBytes
   }
 
   /// Floats a token of the largest operand of each kind among the layers: queries, keys, values,
@@ -32,9 +44,11 @@ struct WorkspacePlan: Sendable {
       switch layout.heads {
       case .grouped:
         let wide = heads * shape.keyWidth
+        // With one stream both orders of heads are the same.
+        let turned = shape.streams == 1 ? 0 : wide
         operands = [
-          wide, shape.streams * shape.keyWidth, shape.streams * shape.valueWidth, wide, wide, wide,
-          shape.keyWidth,
+          wide, shape.streams * shape.keyWidth, shape.streams * shape.valueWidth, turned, wide,
+          turned, shape.keyWidth,
         ]
       case .latent(let latent):
         operands = [
@@ -61,15 +75,37 @@ struct WorkspacePlan: Sendable {
     return threads * 256 * widest * MemoryLayout<Float>.stride
   }
 
-  /// Partial results of blocks of up to 128 query rows: one a thread, and a few a block that is
-  /// split over threads.
-  private func partialBytes(tokens: Int) -> Int {
+  /// What attend itself holds: a partial result a thread and four a thread for blocks that are
+  /// split, of up to 128 query rows each; a tile a thread; the bounds of what each row sees.
+  private func attendBytes(tokens: Int) -> Int {
+    func largest(_ bytes: (RowShape) -> Int) -> Int { layouts.map { bytes($0.shape) }.max() ?? 0 }
+    let rows = { (shape: RowShape) in max(128, shape.queryHeadsPerStream) }
+    return largest { 5 * threads * rows($0) * ($0.valueWidth + 2) * MemoryLayout<Float>.stride }
+      + largest { tileBytes(rows: rows($0), keyWidth: $0.keyWidth, valueWidth: $0.valueWidth) }
+      + largest { 2 * tokens * $0.queryHeadsPerStream * MemoryLayout<Int64>.stride }
+  }
+
+  private func tileBytes(rows: Int, keyWidth: Int, valueWidth: Int) -> Int {
+    threads * attn_workspace_bytes(Int32(rows), Int32(keyWidth), Int32(valueWidth))
+  }
+
+  /// What latent attention holds for the chunk where expanding its rows takes fewer FLOPs: a tile
+  /// of rows, keys and values of one head a thread, and the sums of all heads.
+  private var expandedBytes: Int {
     layouts.map { layout in
-      let shape = layout.shape
-      let rows = max(128, shape.queryHeadsPerStream)
-      let blocks = 1 + chunk * shape.streams * shape.queryHeadsPerStream / rows
-      let partials = threads + 4 * threads + blocks
-      return partials * rows * (shape.valueWidth + 2) * MemoryLayout<Float>.stride
+      guard case .latent(let latent) = layout.heads,
+        2 * latent.rank > latent.nopeWidth + latent.valueWidth
+      else { return 0 }
+      let tile = Self.expandedTile
+      let perThread =
+        tile * (latent.headWidth + latent.valueWidth)
+        + max(latent.nopeWidth, latent.valueWidth) * latent.rank
+      let sums = geometry.queryHeads * chunk * (latent.valueWidth + 2)
+      return (tile * latent.rowWidth + threads * perThread + sums) * MemoryLayout<Float>.stride
+        + tileBytes(rows: 128, keyWidth: latent.headWidth, valueWidth: latent.valueWidth)
     }.max() ?? 0
   }
+
+  /// Rows of a latent cache that are expanded at a time.
+  private static let expandedTile = 512
 }

@@ -6,7 +6,9 @@ struct RepeatCommand: Sendable {
   let suite: Suite
   let threads: Int
 
-  func text(scope: RowScope, variant: Variant, context: Int, batch: Int) -> String {
+  func text(
+    scope: RowScope, variant: Variant, context: Int, batch: Int, prefillTokens: Int? = nil
+  ) -> String {
     switch scope {
     case .attention, .step:
       var words = ["attnzoo", "bench"] + shared(variant)
@@ -16,7 +18,7 @@ struct RepeatCommand: Sendable {
         "--steps", "\(limits.steps)", "--seconds", number(limits.seconds),
         "--warm-up", "\(limits.warmUp)",
       ]
-      if scope == .step, let tokens = suite.prefillTokens { words += ["--prefill", "\(tokens)"] }
+      if let prefillTokens { words += ["--prefill", "\(prefillTokens)"] }
       return words.joined(separator: " ")
     case .maxBatch:
       var words = ["attnzoo", "max-batch"] + shared(variant) + ["--context", "\(context)"]
@@ -29,6 +31,7 @@ struct RepeatCommand: Sendable {
       words += ["--variants", quoted(variant.notation)]
       if let text = suite.fidelity?.text { words += ["--text", quoted(text)] }
       if let segments = suite.fidelity?.segments { words += ["--segments", "\(segments)"] }
+      words += running
       return words.joined(separator: " ")
     }
   }
@@ -36,7 +39,11 @@ struct RepeatCommand: Sendable {
   private func shared(_ variant: Variant) -> [String] {
     var words = ["--geometry", quoted(suite.geometry.name)]
     words += ["--variants", quoted(variant.notation)]
-    words += ["--weights", suite.weights.rawValue, "--cache", suite.storage.name]
+    return words + ["--weights", suite.weights.rawValue] + running
+  }
+
+  private var running: [String] {
+    var words = ["--cache", suite.storage.name]
     if let page = suite.storage.pageTokens { words += ["--page-size", "\(page)"] }
     return words + ["--threads", "\(threads)", "--seed", "\(suite.seed)"]
   }
@@ -48,7 +55,8 @@ struct RepeatCommand: Sendable {
   /// Quoted for a shell where it has to be.
   private func quoted(_ word: String) -> String {
     let plain = word.allSatisfy { $0.isLetter || $0.isNumber || "-_./:+@,".contains($0) }
-    return plain && !word.isEmpty
-      ? word : "'\(word.split(separator: "'", omittingEmptySubsequences: false).joined(separator: "'\\''"))'"
+    if plain, !word.isEmpty { return word }
+    let pieces = word.split(separator: "'", omittingEmptySubsequences: false)
+    return "'" + pieces.joined(separator: "'\\''") + "'"
   }
 }

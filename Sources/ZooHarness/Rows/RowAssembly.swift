@@ -28,7 +28,7 @@ struct RowAssembly: Sendable {
   ) -> ResultRow {
     var row = base(
       caseID: caseID(bench), scope: bench.scope, variant: bench.variant, context: bench.context,
-      batch: bench.batch, machine: machine)
+      batch: bench.batch, machine: machine, prefillTokens: bench.prefillTokens)
     row.status = status
     row.reason = reason.map(Self.oneLine)
     row.weights = bench.scope == .step ? randomWeights : nil
@@ -47,8 +47,7 @@ struct RowAssembly: Sendable {
     }
     let samples = milliseconds(\.total)
     let attention = LatencySummary.median(milliseconds(\.attention))
-    let bytes = Double(bench.layouts.reduce(0) { $0 + $1.readBytes(context: bench.context) })
-      * Double(bench.batch)
+    let bytes = Double(bench.readBytes)
     let flops = bench.attendFLOPs
     let roofline = bench.roofline(roofs)
     var decode = ResultRow.Decode(steps: times.count)
@@ -102,7 +101,7 @@ struct RowAssembly: Sendable {
   /// A row with the fields that every scope has.
   func base(
     caseID: String, scope: RowScope, variant: Variant, context: Int, batch: Int,
-    machine: ResultRow.Machine, geometry: ModelGeometry? = nil
+    machine: ResultRow.Machine, geometry: ModelGeometry? = nil, prefillTokens: Int? = nil
   ) -> ResultRow {
     let geometry = geometry ?? suite.geometry
     return ResultRow(
@@ -111,7 +110,8 @@ struct RowAssembly: Sendable {
       geometry: ResultRow.Geometry(geometry), context: context, batch: batch, threads: threads,
       seed: suite.seed, cache: ResultRow.Cache(suite.storage), machine: machine,
       command: RepeatCommand(suite: suite, threads: threads).text(
-        scope: scope, variant: variant, context: context, batch: batch))
+        scope: scope, variant: variant, context: context, batch: batch,
+        prefillTokens: prefillTokens))
   }
 
   func key(

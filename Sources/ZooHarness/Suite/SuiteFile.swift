@@ -79,7 +79,11 @@ public struct SuiteFile: Sendable {
       }
       suite.weights = format
     }
-    if let value = root["cache"] { suite.storage = try storage(value, root["page_size"]) }
+    if let value = root["cache"] {
+      suite.storage = try storage(value, root["page_size"])
+    } else if let pageSize = root["page_size"] {
+      throw pageSize.refused("page_size belongs to cache: paged")
+    }
     if let value = root["threads"], try value.text() != "all" {
       suite.threads = try value.whole(1...4_096)
     }
