@@ -29,7 +29,8 @@ let package = Package(
     .target(
       name: "ZooLinearAlgebra", dependencies: ["CAttentionKernels", "COpenBLAS", "ZooMemory"]),
     .target(
-      name: "AttentionZoo", dependencies: ["AttentionCore", "ZooLinearAlgebra", "ZooMemory", "CAttentionKernels"]),
+      name: "AttentionZoo",
+      dependencies: ["AttentionCore", "ZooLinearAlgebra", "ZooMemory", "CAttentionKernels"]),
     .target(
       name: "ZooModels",
       dependencies: ["AttentionZoo", "AttentionCore", "ZooLinearAlgebra", "ZooMemory"],

@@ -64,7 +64,9 @@ public final class AlignedBuffer: @unchecked Sendable {
   deinit { munmap(base, mappedBytes) }
 
   /// The buffer as elements of `type`; the memory is zero until written.
-  public func pointer<Element>(to type: Element.Type = Element.self) -> UnsafeMutablePointer<Element> {
+  public func pointer<Element>(to type: Element.Type = Element.self) -> UnsafeMutablePointer<
+    Element
+  > {
     base.assumingMemoryBound(to: type)
   }
 

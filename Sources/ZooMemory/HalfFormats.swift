@@ -7,7 +7,9 @@ public enum HalfFormat: Sendable {
   case bfloat16
 
   /// Rounds `count` float32 values to 16-bit patterns.
-  public func encode(_ input: UnsafePointer<Float>, to output: UnsafeMutablePointer<UInt16>, count: Int) {
+  public func encode(
+    _ input: UnsafePointer<Float>, to output: UnsafeMutablePointer<UInt16>, count: Int
+  ) {
     switch self {
     case .float16: attn_encode_f16(input, output, Int64(count))
     case .bfloat16: attn_encode_bf16(input, output, Int64(count))
@@ -15,7 +17,9 @@ public enum HalfFormat: Sendable {
   }
 
   /// Widens `count` 16-bit patterns to float32, exactly.
-  public func decode(_ input: UnsafePointer<UInt16>, to output: UnsafeMutablePointer<Float>, count: Int) {
+  public func decode(
+    _ input: UnsafePointer<UInt16>, to output: UnsafeMutablePointer<Float>, count: Int
+  ) {
     switch self {
     case .float16: attn_decode_f16(input, output, Int64(count))
     case .bfloat16: attn_decode_bf16(input, output, Int64(count))

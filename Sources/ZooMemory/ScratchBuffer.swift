@@ -24,7 +24,9 @@ public struct ScratchBuffer: Sendable {
   }
 
   /// The memory reserved last.
-  public func pointer<Element>(to type: Element.Type = Element.self) -> UnsafeMutablePointer<Element> {
+  public func pointer<Element>(to type: Element.Type = Element.self) -> UnsafeMutablePointer<
+    Element
+  > {
     guard let buffer else { preconditionFailure("scratch is used before it is reserved") }
     return buffer.pointer(to: type)
   }

@@ -182,12 +182,14 @@ private final class Worker: @unchecked Sendable {
 
   init(index: Int, shared: SharedState) {
     let box = Unmanaged.passRetained(Start(index: index, shared: shared))
-    let status = pthread_create(&thread, nil, { raw in
-      guard let raw else { return nil }
-      let start = Unmanaged<Start>.fromOpaque(raw).takeRetainedValue()
-      start.shared.serve(worker: start.index)
-      return nil
-    }, box.toOpaque())
+    let status = pthread_create(
+      &thread, nil,
+      { raw in
+        guard let raw else { return nil }
+        let start = Unmanaged<Start>.fromOpaque(raw).takeRetainedValue()
+        start.shared.serve(worker: start.index)
+        return nil
+      }, box.toOpaque())
     precondition(status == 0, "a worker thread could not be started")
     started = true
   }

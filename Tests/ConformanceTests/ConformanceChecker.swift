@@ -252,7 +252,8 @@ struct ConformanceChecker {
           let (actual, wanted) = (
             outputs[sequence][layer][position], expected[sequence][layer][position]
           )
-          for index in actual.indices where !(abs(Double(actual[index]) - wanted[index]) <= tolerance) {
+          for index in actual.indices
+          where !(abs(Double(actual[index]) - wanted[index]) <= tolerance) {
             throw failure(
               statement,
               "sequence \(sequence), layer \(layer), position \(position): \(actual[index]), expected \(wanted[index]) ± \(tolerance)"

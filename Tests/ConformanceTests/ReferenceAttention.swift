@@ -150,7 +150,9 @@ struct ReferenceAttention {
     let total = weights.reduce(sink.map { exp($0 - peak) } ?? 0, +)
     var result = Vector(repeating: 0, count: width)
     for (token, weight) in zip(seen, weights) {
-      for (index, element) in value(token).enumerated() { result[index] += weight / total * element }
+      for (index, element) in value(token).enumerated() {
+        result[index] += weight / total * element
+      }
     }
     return result
   }

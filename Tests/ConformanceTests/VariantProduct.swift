@@ -38,7 +38,9 @@ struct VariantProduct {
       return values[turn % values.count]
     }
     for head in heads {
-      for sharing in sharings { result.append(Self.join(head, sharing, pick(reaches), pick(codecs))) }
+      for sharing in sharings {
+        result.append(Self.join(head, sharing, pick(reaches), pick(codecs)))
+      }
       for reach in reaches { result.append(Self.join(head, pick(sharings), reach, pick(codecs))) }
       for codec in codecs { result.append(Self.join(head, pick(sharings), pick(reaches), codec)) }
     }

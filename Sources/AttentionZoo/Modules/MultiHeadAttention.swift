@@ -127,7 +127,8 @@ public struct MultiHeadAttention: AttentionModule {
             plan.tokens * shape.streams * group * shape.keyWidth, of: Float.self),
         try workspace.attended.reserve(attendedCount, of: Float.self),
         straight
-          ? workspace.attended.pointer() : try workspace.heads.reserve(attendedCount, of: Float.self)
+          ? workspace.attended.pointer()
+          : try workspace.heads.reserve(attendedCount, of: Float.self)
       )
     }
     if !straight {

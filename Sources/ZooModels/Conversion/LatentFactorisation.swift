@@ -207,7 +207,8 @@ struct LatentFactorisation {
       }
       for query in head * group..<(head + 1) * group {
         for (index, part) in (nopeParts + ropeParts).enumerated() {
-          split.queries.copyRow(query * shape.headWidth + index, from: queries, query * width + part)
+          split.queries.copyRow(
+            query * shape.headWidth + index, from: queries, query * width + part)
         }
       }
       split.frequencies += rotated.map { frequencies[$0] }

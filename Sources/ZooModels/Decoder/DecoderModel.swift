@@ -95,8 +95,9 @@ public final class DecoderModel: Sendable {
   /// FLOPs of the linear layers for one token, heads and MLPs and latent attention's per-head
   /// products included, a multiply and an add counted as two.
   public var linearFLOPsPerToken: Int {
-    2 * layers.reduce(geometry.vocabulary * geometry.hidden) {
-      $0 + $1.attention.parameters + 3 * geometry.hidden * geometry.mlpWidth
-    }
+    2
+      * layers.reduce(geometry.vocabulary * geometry.hidden) {
+        $0 + $1.attention.parameters + 3 * geometry.hidden * geometry.mlpWidth
+      }
   }
 }

@@ -20,7 +20,8 @@ extension ResultRow {
 
     /// The outcome of a search within `budgetBytes`.
     public init(
-      budgetBytes: Int, budgetRule: String? = nil, fixedOverheadBytes: Int? = nil, computed: Int? = nil,
+      budgetBytes: Int, budgetRule: String? = nil, fixedOverheadBytes: Int? = nil,
+      computed: Int? = nil,
       measured: Int? = nil, limitedBy: String? = nil, tokensPerSecondAtMax: Double? = nil,
       rateOrigin: RowOrigin? = nil
     ) {

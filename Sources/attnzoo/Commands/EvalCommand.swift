@@ -35,7 +35,8 @@ struct EvalCommand: AsyncParsableCommand {
 
   func run() async throws {
     let geometry =
-      model == EmbeddedModel.name ? ModelGeometry.embedded : try GeometryLookup.geometry(model + "/")
+      model == EmbeddedModel.name
+      ? ModelGeometry.embedded : try GeometryLookup.geometry(model + "/")
     let suite = Suite(
       name: "eval", geometry: geometry, variants: [], storage: try options.storage(),
       threads: try options.pool().threads, seed: options.seed,

@@ -48,7 +48,8 @@ struct GenerateCommand: ParsableCommand {
         name: URL(fileURLWithPath: model).lastPathComponent, format: .float32, pool: pool)
     guard decoder.geometry.vocabulary == ByteTokenizer().vocabularySize else {
       throw HarnessError(
-        .badData, "\(model): vocabulary of \(decoder.geometry.vocabulary), expected a byte-level model")
+        .badData,
+        "\(model): vocabulary of \(decoder.geometry.vocabulary), expected a byte-level model")
     }
     if let variant {
       decoder = try decoder.converted(

@@ -23,9 +23,11 @@ struct InspectCommand: ParsableCommand {
   var context: String = "8k"
 
   func run() throws {
-    let isFolder = subject.contains("/") && AxisRegistry.standard.heads.allSatisfy {
-      !subject.hasPrefix($0.keyword) && !subject.hasPrefix("[")
-    }
+    let isFolder =
+      subject.contains("/")
+      && AxisRegistry.standard.heads.allSatisfy {
+        !subject.hasPrefix($0.keyword) && !subject.hasPrefix("[")
+      }
     let geometry = isFolder ? try GeometryLookup.geometry(subject) : try shape.value()
     let notation = isFolder ? geometry.native : subject
     let variant = try AxisRegistry.standard.variant(notation)
@@ -65,7 +67,8 @@ struct InspectCommand: ParsableCommand {
 
   private func layerTable(_ layouts: [KVLayout], context: Int) -> Table {
     var table = Table(columns: [
-      .init("layer"), .init("rows of", key: "owner"), .init("streams"), .init("key width", key: "key_width"),
+      .init("layer"), .init("rows of", key: "owner"), .init("streams"),
+      .init("key width", key: "key_width"),
       .init("value width", key: "value_width"), .init("heads a stream", key: "heads_per_stream"),
       .init("window"), .init("sinks"), .init("codec", .left),
       .init("bytes a token", key: "bytes_per_token"), .init("stored", key: "stored_bytes"),

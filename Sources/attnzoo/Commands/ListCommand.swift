@@ -97,13 +97,19 @@ struct ListCommand: ParsableCommand {
     var table = Table(columns: [
       .init("axis", .left), .init("value", .left), .init("meaning", .left),
     ])
-    for value in registry.heads { table.append(["heads", Table.Cell(value.form), Table.Cell(value.summary)]) }
+    for value in registry.heads {
+      table.append(["heads", Table.Cell(value.form), Table.Cell(value.summary)])
+    }
     for value in registry.sharings {
       table.append(["sharing", Table.Cell(value.form), Table.Cell(value.summary)])
     }
-    for value in registry.reaches { table.append(["reach", Table.Cell(value.form), Table.Cell(value.summary)]) }
+    for value in registry.reaches {
+      table.append(["reach", Table.Cell(value.form), Table.Cell(value.summary)])
+    }
     table.append(["reach", Table.Cell(AttentionSinks.form), Table.Cell(AttentionSinks.summary)])
-    for value in registry.codecs { table.append(["codec", Table.Cell(value.form), Table.Cell(value.summary)]) }
+    for value in registry.codecs {
+      table.append(["codec", Table.Cell(value.form), Table.Cell(value.summary)])
+    }
     return table
   }
 

@@ -77,7 +77,8 @@ struct PlanCommand: ParsableCommand {
     ])
     for device in DeviceTable.all {
       table.append([
-        Table.Cell(device.name), .bytes(device.memoryBytes), .number(device.bytesPerSecond / 1e9, digits: 4),
+        Table.Cell(device.name), .bytes(device.memoryBytes),
+        .number(device.bytesPerSecond / 1e9, digits: 4),
         .number(device.peakFLOPsPerSecond.map { $0 / 1e12 }, digits: 4), .number(device.ridge),
       ])
     }

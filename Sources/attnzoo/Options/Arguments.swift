@@ -125,7 +125,9 @@ enum ListArgument {
     }
     items.append(current)
     var seen = Set<Variant>()
-    return try items.map { try AxisRegistry.standard.variant($0) }.filter { seen.insert($0).inserted }
+    return try items.map { try AxisRegistry.standard.variant($0) }.filter {
+      seen.insert($0).inserted
+    }
   }
 
   private static func split(_ text: String) -> [String] {

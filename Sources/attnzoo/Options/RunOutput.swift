@@ -36,8 +36,10 @@ struct SuiteSession {
     output.show(RowTable.summary(of: rows))
     if writesReport, !outcome.interrupted {
       let path = Self.reportPath(rows: file.path)
-      try MarkdownReport(rows: rows, title: "\(suite.name): \(suite.geometry.name)", command: command)
-        .write(to: path)
+      try MarkdownReport(
+        rows: rows, title: "\(suite.name): \(suite.geometry.name)", command: command
+      )
+      .write(to: path)
       progress.note("rows: \(file.path)")
       print(path)
     }
@@ -73,7 +75,8 @@ extension RowTable {
     for row in rows {
       let tokensPerSecond = row.decode?.tokensPerSecond ?? row.maxBatch?.tokensPerSecondAtMax
       table.append([
-        Table.Cell(row.scope.rawValue), Table.Cell(row.variant), .whole(row.context), .whole(row.batch),
+        Table.Cell(row.scope.rawValue), Table.Cell(row.variant), .whole(row.context),
+        .whole(row.batch),
         Table.Cell(row.status.rawValue), .number(row.decode?.itlMs?.p50),
         .number(row.decode?.attentionMs), .number(row.decode?.achievedGBPerSecond),
         .number(row.decode?.rooflineFraction, digits: 2),
@@ -81,7 +84,8 @@ extension RowTable {
         .number(row.prefill?.ttftMs), .bytes(row.kv?.allocatedBytes),
         .whole(row.maxBatch?.computed), .whole(row.maxBatch?.measured),
         .number(row.fidelity?.bitsPerByte, digits: 4),
-        Table.Cell([row.noop.map { "noop: \($0)" }, row.reason].compactMap { $0 }.joined(separator: "; ")),
+        Table.Cell(
+          [row.noop.map { "noop: \($0)" }, row.reason].compactMap { $0 }.joined(separator: "; ")),
       ])
     }
     return table
