@@ -4,11 +4,13 @@ import ZooMemory
 import ZooModels
 import ZooPlanner
 
-/// The random-weight models of a suite, made when first needed and given up when no longer.
+/// The random-weight models of a suite, made when first needed and given up when no longer. They
+/// share embedding, head and MLPs, which do not depend on the variant.
 final class ModelStore {
   private let suite: Suite
   private let pool: WorkerPool
   private var models: [Variant: DecoderModel] = [:]
+  private var first: DecoderModel?
 
   init(suite: Suite, pool: WorkerPool) {
     self.suite = suite
@@ -25,12 +27,18 @@ final class ModelStore {
     if let model = models[variant] { return model }
     let model = try DecoderModel(
       randomWeights: suite.geometry, variant: variant, format: suite.weights, seed: suite.seed,
-      pool: pool)
+      pool: pool, sharingWith: first)
+    if first == nil { first = model }
     models[variant] = model
     return model
   }
 
-  /// Bytes that the weights of a variant take.
+  /// Bytes of weights that all variants share.
+  static func sharedBytes(_ suite: Suite) -> Int {
+    DecoderModel.sharedWeightBytes(suite.geometry, format: suite.weights)
+  }
+
+  /// Bytes that the weights of a variant take, shared ones included.
   static func weightBytes(_ suite: Suite, _ variant: Variant) -> Int {
     let plan = try? WeightPlan(
       geometry: suite.geometry, variant: variant,

@@ -90,7 +90,10 @@ public struct SuiteRunner: Sendable {
     let baseline = ProcessMemory.resident
     let probe = RoofProbe(pool: pool)
     let models = ModelStore(suite: suite, pool: pool)
-    for group in CaseGroup.groups(fitting, budget: budget, bytes: computedBytes) {
+    let shared = ModelStore.sharedBytes(suite)
+    let groups = CaseGroup.groups(
+      fitting, budget: budget, bytes: computedBytes, shared: { $0.scope == .step ? shared : 0 })
+    for group in groups {
       if Interruption.isRequested { return }
       models.keep(group.cases.map(\.variant))
       log.announce(group.cases[0], count: group.cases.count)

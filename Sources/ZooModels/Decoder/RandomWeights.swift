@@ -4,88 +4,127 @@ import ZooLinearAlgebra
 import ZooMemory
 
 extension DecoderModel {
-  /// A model of random weights, for measuring: uniform with standard deviation (inputs)^−½, the
-  /// same for the same seed whatever the number of threads.
+  /// A model of random weights, for measuring: uniform with standard deviation (inputs)^−½. Every
+  /// tensor has a stream of its own, so that the same seed gives the same embedding and MLPs
+  /// whatever the variant and the number of threads.
+  ///
+  /// - Parameter sibling: a random model of the same geometry, format and seed, whose embedding,
+  ///   head and MLPs are used instead of equal copies; only attention is made anew.
   /// - Throws: `NotationError` where the variant has no meaning on the geometry, `OutOfMemory`.
   public convenience init(
     randomWeights geometry: ModelGeometry, variant: Variant, format: WeightFormat,
-    settings: DecoderSettings = DecoderSettings(), seed: UInt64, pool: WorkerPool
+    settings: DecoderSettings = DecoderSettings(), seed: UInt64, pool: WorkerPool,
+    sharingWith sibling: DecoderModel? = nil
   ) throws {
     let layouts = try variant.layouts(for: geometry)
-    var source = RandomWeightSource(format: format, seed: seed, pool: pool)
-    let embedding = try source.matrix(outputs: geometry.vocabulary, inputs: geometry.hidden)
+    let source = RandomWeightSource(format: format, seed: seed, pool: pool)
+    if let sibling {
+      precondition(
+        sibling.geometry == geometry && sibling.format == format
+          && sibling.weightHash == Self.randomHash(seed: seed),
+        "siblings have one geometry, format and seed")
+    }
+    let embedding =
+      try sibling?.embedding
+      ?? source.matrix(.embedding, outputs: geometry.vocabulary, inputs: geometry.hidden)
     let layers = try layouts.map { layout in
-      DecoderLayer(
-        attentionNorm: Array(repeating: 1, count: geometry.hidden),
+      let twin = sibling?.layers[layout.layer]
+      let (hidden, width) = (geometry.hidden, geometry.mlpWidth)
+      return DecoderLayer(
+        attentionNorm: Array(repeating: 1, count: hidden),
         attention: try source.attention(layout, geometry: geometry, settings: settings),
-        mlpNorm: Array(repeating: 1, count: geometry.hidden),
-        gate: try source.linear(outputs: geometry.mlpWidth, inputs: geometry.hidden),
-        up: try source.linear(outputs: geometry.mlpWidth, inputs: geometry.hidden),
-        down: try source.linear(outputs: geometry.hidden, inputs: geometry.mlpWidth))
+        mlpNorm: Array(repeating: 1, count: hidden),
+        gate: try twin?.gate
+          ?? source.linear(.gate, of: layout.layer, outputs: width, inputs: hidden),
+        up: try twin?.up ?? source.linear(.up, of: layout.layer, outputs: width, inputs: hidden),
+        down: try twin?.down
+          ?? source.linear(.down, of: layout.layer, outputs: hidden, inputs: width))
     }
     let head =
       geometry.tiedEmbeddings
-      ? nil : try source.linear(outputs: geometry.vocabulary, inputs: geometry.hidden)
+      ? nil
+      : try sibling?.head
+        ?? source.linear(.head, outputs: geometry.vocabulary, inputs: geometry.hidden)
     self.init(
       geometry: geometry, variant: variant, settings: settings, layouts: layouts,
       embedding: embedding, layers: layers,
       finalNorm: Array(repeating: 1, count: geometry.hidden), head: head,
-      weightSource: "random", weightHash: "seed-\(seed)")
+      weightSource: "random", weightHash: Self.randomHash(seed: seed))
+  }
+
+  private static func randomHash(seed: UInt64) -> String { "seed-\(seed)" }
+
+  /// Bytes of the weights that random siblings share: embedding, head and MLPs.
+  public static func sharedWeightBytes(_ geometry: ModelGeometry, format: WeightFormat) -> Int {
+    let tables = (geometry.tiedEmbeddings ? 1 : 2) * geometry.vocabulary * geometry.hidden
+    return (tables + geometry.layers * 3 * geometry.hidden * geometry.mlpWidth)
+      * format.bytesPerElement
   }
 }
 
-/// Makes one random tensor after the other.
+/// Makes random tensors, each from the stream of its role and layer.
 private struct RandomWeightSource {
+  enum Role: UInt64 {
+    case embedding, head, gate, up, down
+    case query, key, value, output, latentDown, keyUp, valueUp
+  }
+
   let format: WeightFormat
   let seed: UInt64
   let pool: WorkerPool
-  var stream: UInt64 = 0
 
-  init(format: WeightFormat, seed: UInt64, pool: WorkerPool) {
-    self.format = format
-    self.seed = seed
-    self.pool = pool
+  func matrix(
+    _ role: Role, of layer: Int = 0, outputs: Int, inputs: Int
+  ) throws -> WeightMatrix {
+    try WeightMatrix(
+      outputs: outputs, inputs: inputs, format: format, seed: seed,
+      stream: 1 + UInt64(layer) * 16 + role.rawValue, deviation: 1 / Float(inputs).squareRoot(),
+      pool: pool)
   }
 
-  mutating func matrix(outputs: Int, inputs: Int) throws -> WeightMatrix {
-    stream += 1
-    return try WeightMatrix(
-      outputs: outputs, inputs: inputs, format: format, seed: seed, stream: stream,
-      deviation: 1 / Float(inputs).squareRoot(), pool: pool)
+  func linear(_ role: Role, of layer: Int = 0, outputs: Int, inputs: Int) throws -> Linear {
+    Linear(weight: try matrix(role, of: layer, outputs: outputs, inputs: inputs))
   }
 
-  mutating func linear(outputs: Int, inputs: Int) throws -> Linear {
-    Linear(weight: try matrix(outputs: outputs, inputs: inputs))
-  }
-
-  mutating func attention(
+  func attention(
     _ layout: KVLayout, geometry: ModelGeometry, settings: DecoderSettings
   ) throws -> any AttentionModule {
     let heads = geometry.queryHeads
+    let layer = layout.layer
     switch layout.heads {
     case .grouped(let keyValueHeads):
       let width = geometry.headWidth
       return MultiHeadAttention(
         layout: layout,
-        query: try linear(outputs: heads * width, inputs: geometry.hidden),
+        query: try linear(.query, of: layer, outputs: heads * width, inputs: geometry.hidden),
         key: layout.ownsRows
-          ? try linear(outputs: keyValueHeads * width, inputs: geometry.hidden) : nil,
+          ? try linear(
+            .key, of: layer, outputs: keyValueHeads * width, inputs: geometry.hidden) : nil,
         value: layout.ownsRows
-          ? try linear(outputs: keyValueHeads * width, inputs: geometry.hidden) : nil,
-        output: try linear(outputs: geometry.hidden, inputs: heads * width),
+          ? try linear(
+            .value, of: layer, outputs: keyValueHeads * width, inputs: geometry.hidden) : nil,
+        output: try linear(
+          .output, of: layer, outputs: geometry.hidden, inputs: heads * width),
         options: AttentionOptions(
           rotary: RotaryEmbedding(width: width, theta: settings.ropeTheta)))
     case .latent(let shape):
       return LatentAttention(
         layout: layout, shape: shape,
-        query: try linear(outputs: heads * shape.headWidth, inputs: geometry.hidden),
+        query: try linear(
+          .query, of: layer, outputs: heads * shape.headWidth, inputs: geometry.hidden),
         down: layout.ownsRows
-          ? try linear(outputs: shape.rowWidth, inputs: geometry.hidden) : nil,
+          ? try linear(
+            .latentDown, of: layer, outputs: shape.rowWidth, inputs: geometry.hidden) : nil,
         keyUp: HeadwiseLinear(
-          weight: try matrix(outputs: heads * shape.rank, inputs: shape.nopeWidth), heads: heads),
+          weight: try matrix(
+            .keyUp, of: layer, outputs: heads * shape.rank, inputs: shape.nopeWidth),
+          heads: heads),
         valueUp: HeadwiseLinear(
-          weight: try matrix(outputs: heads * shape.valueWidth, inputs: shape.rank), heads: heads),
-        output: try linear(outputs: geometry.hidden, inputs: heads * shape.valueWidth),
+          weight: try matrix(
+            .valueUp, of: layer, outputs: heads * shape.valueWidth, inputs: shape.rank),
+          heads: heads),
+        output: try linear(
+          .output, of: layer, outputs: geometry.hidden, inputs: heads * shape.valueWidth),
         options: AttentionOptions(
           rotary: RotaryEmbedding(width: shape.ropeWidth, theta: settings.ropeTheta)))
     }
