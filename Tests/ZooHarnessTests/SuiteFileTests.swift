@@ -40,6 +40,7 @@ struct SuiteFileTests {
       seed: 7
       memory_fraction: 0.5
       limits: {steps: 5, seconds: 0.5, warm_up: 3}
+      tail: {contexts: [64], batches: [2], steps: 1000, seconds: 9}
       attention: {contexts: [1k, 64], batches: [1, 2]}
       step: {contexts: [2k], batches: [4], prefill_tokens: 256}
       max_batch: {budget: weights+4GiB, contexts: [8k], seconds_per_child: 10}
@@ -54,6 +55,9 @@ struct SuiteFileTests {
     #expect(suite.seed == 7)
     #expect(suite.memoryFraction == 0.5)
     #expect(suite.limits == Suite.Limits(steps: 5, seconds: 0.5, warmUp: 3))
+    #expect(
+      suite.limits(context: 64, batch: 2) == Suite.Limits(steps: 1_000, seconds: 9, warmUp: 3))
+    #expect(suite.limits(context: 1_024, batch: 2) == suite.limits)
     #expect(suite.attention == Suite.Grid(contexts: [1_024, 64], batches: [1, 2]))
     #expect(suite.step == Suite.Grid(contexts: [2_048], batches: [4]))
     #expect(suite.prefillTokens == 256)
