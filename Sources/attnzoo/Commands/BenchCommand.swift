@@ -7,7 +7,8 @@ import ZooLinearAlgebra
 struct BenchCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "bench",
-    abstract: "Measures variants: bytes, latency, largest batch, fidelity; writes rows and a report.",
+    abstract:
+      "Measures variants: bytes, latency, largest batch, fidelity; writes rows and a report.",
     discussion: """
       Rows are appended as cases finish; the same command goes on where it was interrupted.
 

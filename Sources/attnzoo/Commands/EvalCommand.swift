@@ -35,12 +35,14 @@ struct EvalCommand: AsyncParsableCommand {
 
   func run() async throws {
     let geometry =
-      model == EmbeddedModel.name ? ModelGeometry.embedded : try GeometryLookup.geometry(model + "/")
+      model == EmbeddedModel.name ? ModelGeometry.embedded : try GeometryLookup.checkpoint(model)
+    let chosen = try ListArgument.variants(variants)
+    for variant in chosen { _ = try variant.layouts(for: geometry) }
     let suite = Suite(
       name: "eval", geometry: geometry, variants: [], storage: try options.storage(),
       threads: try options.pool().threads, seed: options.seed,
       fidelity: Suite.Fidelity(
-        model: model, variants: try ListArgument.variants(variants), text: text,
+        model: model, variants: chosen, text: text,
         segments: segments))
     try await SuiteSession(
       suite: suite, output: format, rowPath: rows, folder: output, writesReport: false,

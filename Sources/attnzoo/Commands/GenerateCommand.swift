@@ -48,7 +48,8 @@ struct GenerateCommand: ParsableCommand {
         name: URL(fileURLWithPath: model).lastPathComponent, format: .float32, pool: pool)
     guard decoder.geometry.vocabulary == ByteTokenizer().vocabularySize else {
       throw HarnessError(
-        .badData, "\(model): vocabulary of \(decoder.geometry.vocabulary), expected a byte-level model")
+        .badData,
+        "\(model): vocabulary of \(decoder.geometry.vocabulary), expected a byte-level model")
     }
     if let variant {
       decoder = try decoder.converted(
@@ -65,11 +66,17 @@ struct GenerateCommand: ParsableCommand {
       sampling: Sampling(
         temperature: temperature, topK: topK, topP: topP, seed: options.seed),
       storage: try options.storage())
-    FileHandle.standardOutput.write(Data(prompt.utf8))
+    try StandardStreams.output(prompt)
+    var problem: HarnessError?
     try generator.generate(prompt: ids, count: tokens) { token in
-      FileHandle.standardOutput.write(Data([UInt8(truncatingIfNeeded: token)]))
-      return true
+      do throws(HarnessError) {
+        try StandardStreams.output([UInt8(truncatingIfNeeded: token)])
+      } catch {
+        problem = error
+      }
+      return problem == nil
     }
-    FileHandle.standardOutput.write(Data("\n".utf8))
+    if let problem { throw problem }
+    try StandardStreams.output("\n")
   }
 }

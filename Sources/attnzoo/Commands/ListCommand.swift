@@ -29,13 +29,13 @@ struct ListCommand: ParsableCommand {
   var geometries = false
 
   func run() throws {
-    if axes { return output.show(Self.axisTable(.standard)) }
-    if geometries { return output.show(Self.geometryTable()) }
+    if axes { return try output.show(Self.axisTable(.standard)) }
+    if geometries { return try output.show(Self.geometryTable()) }
     let geometry = try shape.value()
     let tokens = try ListArgument.tokens(context, "--context")
     guard tokens.count == 1 else { throw UsageError("--context \(context): expected one number") }
     let chosen = try variants.map(ListArgument.variants) ?? Self.spread(on: geometry)
-    output.show(try Self.table(chosen, geometry: geometry, context: tokens[0]))
+    try output.show(try Self.table(chosen, geometry: geometry, context: tokens[0]))
   }
 
   /// The variants of the default suite and of every other value, as far as the geometry takes them.
@@ -97,13 +97,19 @@ struct ListCommand: ParsableCommand {
     var table = Table(columns: [
       .init("axis", .left), .init("value", .left), .init("meaning", .left),
     ])
-    for value in registry.heads { table.append(["heads", Table.Cell(value.form), Table.Cell(value.summary)]) }
+    for value in registry.heads {
+      table.append(["heads", Table.Cell(value.form), Table.Cell(value.summary)])
+    }
     for value in registry.sharings {
       table.append(["sharing", Table.Cell(value.form), Table.Cell(value.summary)])
     }
-    for value in registry.reaches { table.append(["reach", Table.Cell(value.form), Table.Cell(value.summary)]) }
+    for value in registry.reaches {
+      table.append(["reach", Table.Cell(value.form), Table.Cell(value.summary)])
+    }
     table.append(["reach", Table.Cell(AttentionSinks.form), Table.Cell(AttentionSinks.summary)])
-    for value in registry.codecs { table.append(["codec", Table.Cell(value.form), Table.Cell(value.summary)]) }
+    for value in registry.codecs {
+      table.append(["codec", Table.Cell(value.form), Table.Cell(value.summary)])
+    }
     return table
   }
 

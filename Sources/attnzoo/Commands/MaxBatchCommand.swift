@@ -7,7 +7,8 @@ import ZooHarness
 struct MaxBatchCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "max-batch",
-    abstract: "The largest batch before memory runs out: computed, and measured in child processes.",
+    abstract:
+      "The largest batch before memory runs out: computed, and measured in child processes.",
     discussion: """
       Each trial is a child process under a hard limit of the budget plus the fixed overhead of a \
       child with an empty cache. It allocates everything, fills every row, runs one prefill chunk \

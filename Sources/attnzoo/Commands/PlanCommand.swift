@@ -34,7 +34,7 @@ struct PlanCommand: ParsableCommand {
   @OptionGroup var output: FormatOptions
 
   func run() throws {
-    if devices { return output.show(Self.deviceTable()) }
+    if devices { return try output.show(Self.deviceTable()) }
     guard batch > 0, batch <= 1 << 20 else {
       throw UsageError("--batch \(batch): expected 1 to 1,048,576")
     }
@@ -54,6 +54,9 @@ struct PlanCommand: ParsableCommand {
         geometry: geometry, variant: variant, bitsPerParameter: weights.bytesPerElement * 8)
       let step = try LatencyPlan(device: device, cache: cache, weights: weightPlan)
         .step(context: tokens[0], sequences: batch)
+      let (ofAll, overflow) = try cache.idealBytes(context: tokens[0])
+        .multipliedReportingOverflow(by: batch)
+      guard !overflow else { throw PlannerError.overflow("cache bytes of the batch") }
       let largest = try device.memoryBytes.map {
         try BatchPlanner.maxBatch(
           budget: $0, weights: weightPlan.bytes,
@@ -61,13 +64,13 @@ struct PlanCommand: ParsableCommand {
       }
       table.append([
         Table.Cell(variant.notation), .bytes(weightPlan.bytes),
-        .bytes(try cache.idealBytes(context: tokens[0]) * batch),
+        .bytes(ofAll),
         .number(step.attention.seconds * 1e3), Table.Cell(step.attention.bound.rawValue),
         .number(step.seconds * 1e3), .number(step.tokensPerSecond),
         .whole(largest?.sequences), Table.Cell(largest?.limitedBy.rawValue ?? NumberText.missing),
       ])
     }
-    output.show(table)
+    try output.show(table)
   }
 
   private static func deviceTable() -> Table {
@@ -77,7 +80,8 @@ struct PlanCommand: ParsableCommand {
     ])
     for device in DeviceTable.all {
       table.append([
-        Table.Cell(device.name), .bytes(device.memoryBytes), .number(device.bytesPerSecond / 1e9, digits: 4),
+        Table.Cell(device.name), .bytes(device.memoryBytes),
+        .number(device.bytesPerSecond / 1e9, digits: 4),
         .number(device.peakFLOPsPerSecond.map { $0 / 1e12 }, digits: 4), .number(device.ridge),
       ])
     }

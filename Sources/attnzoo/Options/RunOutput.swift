@@ -33,13 +33,15 @@ struct SuiteSession {
       progress.note("\(outcome.skipped) cases were in \(file.path) already and were not run again")
     }
     let rows = try RowFile(path: file.path, recovering: true).rows.latestOfEachCase()
-    output.show(RowTable.summary(of: rows))
+    try output.show(RowTable.summary(of: rows))
     if writesReport, !outcome.interrupted {
       let path = Self.reportPath(rows: file.path)
-      try MarkdownReport(rows: rows, title: "\(suite.name): \(suite.geometry.name)", command: command)
-        .write(to: path)
+      try MarkdownReport(
+        rows: rows, title: "\(suite.name): \(suite.geometry.name)", command: command
+      )
+      .write(to: path)
       progress.note("rows: \(file.path)")
-      print(path)
+      try StandardStreams.output("\(path)\n")
     }
     if outcome.interrupted {
       progress.note("interrupted; \(file.path) keeps what was measured, the same command goes on")
@@ -73,7 +75,8 @@ extension RowTable {
     for row in rows {
       let tokensPerSecond = row.decode?.tokensPerSecond ?? row.maxBatch?.tokensPerSecondAtMax
       table.append([
-        Table.Cell(row.scope.rawValue), Table.Cell(row.variant), .whole(row.context), .whole(row.batch),
+        Table.Cell(row.scope.rawValue), Table.Cell(row.variant), .whole(row.context),
+        .whole(row.batch),
         Table.Cell(row.status.rawValue), .number(row.decode?.itlMs?.p50),
         .number(row.decode?.attentionMs), .number(row.decode?.achievedGBPerSecond),
         .number(row.decode?.rooflineFraction, digits: 2),
@@ -81,7 +84,8 @@ extension RowTable {
         .number(row.prefill?.ttftMs), .bytes(row.kv?.allocatedBytes),
         .whole(row.maxBatch?.computed), .whole(row.maxBatch?.measured),
         .number(row.fidelity?.bitsPerByte, digits: 4),
-        Table.Cell([row.noop.map { "noop: \($0)" }, row.reason].compactMap { $0 }.joined(separator: "; ")),
+        Table.Cell(
+          [row.noop.map { "noop: \($0)" }, row.reason].compactMap { $0 }.joined(separator: "; ")),
       ])
     }
     return table
