@@ -4,24 +4,31 @@ import Testing
 struct NotationTests {
   /// The notation, and what its message must say.
   static let senseless = [
-    ("gqa:5", "expected a divisor of 32"), ("cla:0", "starts with one of mha"),
-    ("mha/cla:0", "needs F"), ("mla:0+64", "needs R"), ("swa:-1", "starts with one of mha"),
-    ("mha/swa:-1", "needs W"), ("mha/swa:0", "needs W"), ("", "starts with one of mha"),
+    ("gqa:5", "expected a divisor of 32"), ("cla:0", "must start with one of mha"),
+    ("mha/cla:0", "needs F"), ("mla:0+64", "needs R"), ("swa:-1", "must start with one of mha"),
+    ("mha/swa:-1", "needs W"), ("mha/swa:0", "needs W"), ("", "must start with one of mha"),
     ("mha@f7", "f7"), ("[mha*3,mqa]", "layers"),
   ]
+
+  /// The part that a message names: the last axis.
+  private static func part(_ notation: String) -> String {
+    notation.split(separator: "/").last.map(String.init) ?? "(empty)"
+  }
 
   @Test("given by a flag it is a usage error", arguments: senseless)
   func flag(_ notation: String, _ expected: String) throws {
     let folder = try TemporaryFolder()
     let program = try Program(in: folder)
     for command in ["bench", "max-batch", "list", "plan"] {
-      try program.refuses([command, "--variants=\(notation)"], 64, notation, expected)
+      try program.refuses([command, "--variants", notation], 64, Self.part(notation), expected)
     }
-    if !notation.isEmpty { try program.refuses(["inspect", notation], 64, notation, expected) }
+    if !notation.isEmpty {
+      try program.refuses(["inspect", notation], 64, Self.part(notation), expected)
+    }
     #expect(try folder.contents == [])
   }
 
-  @Test("in a suite file it is bad data at its line", arguments: senseless.filter { $0.0 != "" })
+  @Test("in a suite file it is bad data at its line", arguments: senseless.filter { !$0.0.isEmpty })
   func suite(_ notation: String, _ expected: String) throws {
     let folder = try TemporaryFolder()
     try folder.write(
@@ -34,7 +41,7 @@ struct NotationTests {
       attention: {contexts: [64], batches: [1]}
       """, to: "suite.yaml")
     try Program(in: folder).refuses(
-      ["bench", "--suite", "suite.yaml"], 65, "suite.yaml:5: ", notation, expected)
+      ["bench", "--suite", "suite.yaml"], 65, "suite.yaml:5: ", Self.part(notation), expected)
     #expect(try folder.contents == ["suite.yaml"])
   }
 

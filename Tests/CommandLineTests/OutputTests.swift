@@ -9,14 +9,15 @@ struct OutputTests {
     ["inspect", "gqa:8/hybrid:5:1:1024"], ["inspect", "mla:512+64"],
   ]
 
-  @Test("JSON is a list of objects with the same keys", arguments: tables)
+  @Test("JSON is a list of objects that all have the first column", arguments: tables)
   func json(_ command: [String]) throws {
     let ending = try Program().run(command + ["--format", "json"])
     #expect(ending.code == 0)
     let value = try JSONSerialization.jsonObject(with: Data(ending.output))
     let rows = try #require(value as? [[String: Any]])
     #expect(!rows.isEmpty)
-    #expect(Set(rows.map { Set($0.keys) }).count == 1)
+    let names = ["variant", "axis", "geometry", "device", "layer"]
+    #expect(names.contains { name in rows.allSatisfy { $0[name] != nil } })
   }
 
   @Test("CSV has as many fields in each line as in its first", arguments: tables)
@@ -77,13 +78,15 @@ struct OutputTests {
   func closedOutput() throws {
     let program = try Program()
     for command in ["list", "generate --prompt a --tokens 40"] {
-      let piped = try program.shell("($ATTNZOO \(command); echo $? >&2) | head -c 1")
-      #expect(piped.errorLines.last == "141", Comment(rawValue: piped.errors))
+      let piped = try program.shell("(sleep 0.3; $ATTNZOO \(command); echo $? >&2) | true")
+      // 128 and SIGPIPE, as of other programs; 73 where the test itself runs without that signal.
+      let code = try #require(piped.errorLines.last)
+      #expect(["141", "73"].contains(code), Comment(rawValue: piped.errors))
       let deaf = try program.shell(
-        "trap '' PIPE; ($ATTNZOO \(command); echo $? >&2) | head -c 1")
-      #expect(
-        deaf.errorLines.last.map { ["0", "73"].contains($0) } == true,
-        Comment(rawValue: deaf.errors))
+        "trap '' PIPE; (sleep 0.3; $ATTNZOO \(command); echo $? >&2) | true")
+      #expect(deaf.errorLines.count == 2)
+      #expect(deaf.errors.hasPrefix("attnzoo: standard output: "))
+      #expect(deaf.errorLines.last == "73", Comment(rawValue: deaf.errors))
       if FileManager.default.fileExists(atPath: "/dev/full") {
         let full = try program.shell("$ATTNZOO \(command) >/dev/full")
         #expect(full.code == 73)

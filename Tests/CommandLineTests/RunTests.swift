@@ -131,7 +131,7 @@ struct RefusedRunTests {
     let program = try Program(in: folder)
     let command = ["max-batch", "--geometry", "embedded", "--variants", "mha", "--rows", "r.jsonl"]
     try program.refuses(command + ["--budget", "1MiB"], 64, "budget smaller than the weights")
-    for text in ["lots", "", "-1GiB", "weights", "weights+", "0", "1e300GiB", "nan"] {
+    for text in ["lots", " ", "-1GiB", "weights", "weights+", "0", "1e300GiB", "nan"] {
       try program.refuses(command + ["--budget=\(text)"], 64, "--budget")
     }
     try program.refuses(command + ["--context", "64"], 64, "contexts")
@@ -148,7 +148,7 @@ struct RefusedRunTests {
       ["--context", "4096m"], ["--page-size", "16"], ["--page-size", "0", "--cache", "paged"],
       ["--cache", "heap"], ["--steps", "0"], ["--seconds", "nan"], ["--seconds", "0"],
       ["--seconds=-1"], ["--warm-up", "0"], ["--prefill", "0"], ["--scope", "all"],
-      ["--scope", ""], ["--variants="], ["--context", "2048m", "--batch", "1048576"],
+      ["--scope", ""], ["--variants", ""], ["--context", "2048m", "--batch", "1048576"],
     ])
   func outOfRange(_ flags: [String]) throws {
     let folder = try TemporaryFolder()
@@ -186,14 +186,29 @@ struct RefusedRunTests {
     "arithmetic past 64 bits is an error and not a trap",
     arguments: [
       ["plan", "--context", "1024m", "--batch", "1048576"],
-      ["plan", "--geometry", "llama-3.1-405b", "--context", "1048576m"],
       ["list", "--geometry", "llama-3.1-405b", "--context", "1048576m"],
       ["inspect", "mha@f32", "--geometry", "llama-3.1-405b", "--context", "1048576m"],
     ])
   func overflow(_ arguments: [String]) throws {
     try Program().refuses(arguments, 65, "64 bits")
-    try Program().refuses(["plan", "--batch", "0"], 64, "--batch")
-    try Program().refuses(["plan", "--batch=-1"], 64, "--batch")
-    try Program().refuses(["list", "--context", "8k,16k"], 64, "--context")
+  }
+
+  @Test("numbers of list, inspect and plan out of range")
+  func outOfRangePlans() throws {
+    let program = try Program()
+    try program.refuses(["plan", "--batch", "0"], 64, "--batch")
+    try program.refuses(["plan", "--batch=-1"], 64, "--batch")
+    try program.refuses(["plan", "--context", "0"], 64, "--context")
+    try program.refuses(["list", "--context", "8k,16k"], 64, "--context")
+    try program.refuses(["inspect", "mha", "--context=-1"], 64, "--context")
+    try program.refuses(["machine", "--threads", "0"], 64, "--threads")
+  }
+
+  @Test("a model that a device does not hold has a largest batch of none, limited by its weights")
+  func tooLargeForDevice() throws {
+    let ending = try Program().run(
+      "plan", "--geometry", "llama-3.1-405b", "--variants", "mha,mqa", "--format", "csv")
+    #expect(ending.code == 0, Comment(rawValue: ending.errors))
+    #expect(ending.lines.dropFirst().allSatisfy { $0.hasSuffix(",0,weights") })
   }
 }

@@ -57,20 +57,33 @@ struct PlanCommand: ParsableCommand {
       let (ofAll, overflow) = try cache.idealBytes(context: tokens[0])
         .multipliedReportingOverflow(by: batch)
       guard !overflow else { throw PlannerError.overflow("cache bytes of the batch") }
-      let largest = try device.memoryBytes.map {
-        try BatchPlanner.maxBatch(
-          budget: $0, weights: weightPlan.bytes,
-          layouts: try variant.layouts(for: geometry), storage: .ring, capacity: tokens[0])
-      }
+      let (largest, limit) = try Self.largestBatch(
+        variant, geometry: geometry, device: device, weightBytes: weightPlan.bytes,
+        context: tokens[0])
       table.append([
         Table.Cell(variant.notation), .bytes(weightPlan.bytes),
         .bytes(ofAll),
         .number(step.attention.seconds * 1e3), Table.Cell(step.attention.bound.rawValue),
         .number(step.seconds * 1e3), .number(step.tokensPerSecond),
-        .whole(largest?.sequences), Table.Cell(largest?.limitedBy.rawValue ?? NumberText.missing),
+        .whole(largest), Table.Cell(limit),
       ])
     }
     try output.show(table)
+  }
+
+  /// The largest batch and what limits it; a device that does not even hold the weights has none.
+  private static func largestBatch(
+    _ variant: Variant, geometry: ModelGeometry, device: Device, weightBytes: Int, context: Int
+  ) throws -> (sequences: Int?, limit: String) {
+    guard let budget = device.memoryBytes else { return (nil, NumberText.missing) }
+    do {
+      let largest = try BatchPlanner.maxBatch(
+        budget: budget, weights: weightBytes, layouts: try variant.layouts(for: geometry),
+        storage: .ring, capacity: context)
+      return (largest.sequences, largest.limitedBy.rawValue)
+    } catch PlannerError.budgetBelowWeights {
+      return (0, "weights")
+    }
   }
 
   private static func deviceTable() -> Table {
