@@ -75,6 +75,8 @@ let package = Package(
     .testTarget(name: "ZooRecordsTests", dependencies: ["ZooRecords"]),
     .testTarget(
       name: "ZooReportsTests", dependencies: ["ZooReports", "ZooRecords"], exclude: ["Golden"]),
+    .testTarget(
+      name: "CommandLineTests", dependencies: ["attnzoo", "ZooModels", "ZooRecords"]),
     .target(name: "AllocationCounter", path: "Tests/Support/AllocationCounter"),
     .testTarget(
       name: "AttentionCoreTests",

@@ -32,8 +32,8 @@ struct AttnZoo: AsyncParsableCommand {
     ])
 
   static func main() async {
-    // A reader that goes away (attnzoo list | head) ends the program, as it does others.
     do {
+      try refuseUnknownSubcommand()
       var command = try parseAsRoot()
       if var asynchronous = command as? any AsyncParsableCommand {
         try await asynchronous.run()
@@ -43,6 +43,17 @@ struct AttnZoo: AsyncParsableCommand {
     } catch {
       ExitStatus.exit(with: error)
     }
+  }
+}
+
+extension AttnZoo {
+  /// The argument parser would call it an unexpected argument and not say what was expected.
+  private static func refuseUnknownSubcommand() throws {
+    guard let word = CommandLine.arguments.dropFirst().first, !word.hasPrefix("-") else { return }
+    let known = configuration.subcommands.map { ($0._commandName, $0.configuration.shouldDisplay) }
+    guard word != "help", !known.contains(where: { $0.0 == word }) else { return }
+    let names = known.filter(\.1).map(\.0).joined(separator: ", ")
+    throw UsageError("no subcommand \"\(word)\"; expected one of \(names)")
   }
 }
 
@@ -69,7 +80,7 @@ enum ExitStatus {
   static func exit(with error: any Error) -> Never {
     guard let code = code(of: error) else { AttnZoo.exit(withError: error) }
     let line = "\(error)".split(whereSeparator: \.isNewline).joined(separator: " ")
-    FileHandle.standardError.write(Data("attnzoo: \(line)\n".utf8))
+    StandardStreams.message("attnzoo: \(line)\n")
     Foundation.exit(code)
   }
 }

@@ -165,10 +165,10 @@ struct RefusedNotationTests {
   @Test(
     "by itself, naming the part",
     arguments: [
-      ("", "(empty): starts with one of mha, gqa:K, mqa, mla:R+P or mla:R+PxK"),
-      (" mha", "starts with one of"), ("MHA", "starts with one of"),
-      ("swa:4", "starts with one of"), ("gqa8", "starts with one of"), ("/", "starts with one of"),
-      ("@f16", "starts with one of"), ("hybrid", "starts with one of"),
+      ("", "(empty): must start with one of mha, gqa:K, mqa, mla:R+P or mla:R+PxK"),
+      (" mha", "must start with one of"), ("MHA", "must start with one of"),
+      ("swa:4", "must start with one of"), ("gqa8", "must start with one of"), ("/", "must start with one of"),
+      ("@f16", "must start with one of"), ("hybrid", "must start with one of"),
       ("mha:3", "mha:3: mha takes no parameter"), ("mqa:", "mqa:: mqa takes no parameter"),
       ("gqa", "gqa: gqa:K needs K, a number from 1 to 999999999"),
       ("gqa:", "gqa:: gqa:K needs K"), ("gqa:0", "gqa:0: gqa:K needs K"),
@@ -203,13 +203,13 @@ struct RefusedNotationTests {
       ("mha@f16/swa:4", "\"f16/swa:4\" is no codec"),
       ("[", "a list is written [spec*n,spec*n,…]"), ("[]", "a list is written"),
       ("[mha", "a list is written"), ("[mha]*2", "a list is written"),
-      ("[mha,]", "starts with one of"), ("[,mha]", "starts with one of"),
+      ("[mha,]", "must start with one of"), ("[,mha]", "must start with one of"),
       ("[mha*0]", "mha*0: spec*n needs a number of layers n, a number from 1 to 10000"),
       ("[mha*10001]", "a number from 1 to 10000"), ("[mha*]", "mha*: spec*n needs"),
       ("[mha*2*2]", "mha*2*2: a list item is written spec or spec*n"),
       ("[[mha*2],mqa]", "a list holds no lists"), ("[mha*2,[mqa]]", "a list holds no lists"),
       ("[mha/hybrid:1:1:8*6]", "a list names each layer's reach; write swa:W or nothing"),
-      ("mha\u{0}", "starts with one of"), ("mha/\nswa:4", "is none of"),
+      ("mha\u{0}", "must start with one of"), ("mha/\nswa:4", "is none of"),
     ])
   func byItself(text: String, message: String) {
     let error = #expect(throws: NotationError.self) { try AxisRegistry.standard.variant(text) }

@@ -63,7 +63,7 @@ extension AxisRegistry {
     guard let type = heads.first(where: { $0.keyword == keyword }) else {
       throw NotationError(
         notation: text.isEmpty ? "(empty)" : text,
-        reason: "starts with one of \(heads.map { $0.form }.joined(separator: ", "))")
+        reason: "must start with one of \(heads.map { $0.form }.joined(separator: ", "))")
     }
     return try Self.naming(part) { () throws(NotationError) in
       try type.init(parameters: parameters)

@@ -46,6 +46,13 @@ public struct ChildProgram: Sendable, Hashable {
         try? await Task.sleep(for: .seconds(patience))
         return nil
       }
+      // Ctrl-C reaches a child of the same terminal, but not one whose parent alone was signalled.
+      group.addTask {
+        while !Task.isCancelled, !Interruption.isRequested {
+          try? await Task.sleep(for: .milliseconds(50))
+        }
+        return nil
+      }
       let first = await group.next() ?? nil
       // Cancelling ends the child.
       group.cancelAll()

@@ -38,6 +38,13 @@ struct MaxBatchRunner {
     }
   }
 
+  /// Why a search cannot run on this machine.
+  func tooLarge(_ search: MaxBatchCase) -> String {
+    "the budget of \(Quantity.text(bytes: search.budgetBytes)) is more than "
+      + "\(Int(suite.memoryFraction * 100)) % of the available "
+      + Quantity.text(bytes: ProcessMemory.available)
+  }
+
   func caseID(_ search: MaxBatchCase) -> String {
     rows.key(
       scope: .maxBatch, variant: search.variant, context: search.context, batch: 0,
@@ -198,7 +205,16 @@ extension SuiteRunner {
       throw HarnessError(.internalError, "the max_batch section needs a program to run as a child")
     }
     let runner = MaxBatchRunner(suite: suite, rows: rows, child: child, pool: pool)
-    let open = searches.filter { !log.skips(runner.caseID($0)) }
+    // No child without a limit may take what the machine does not have.
+    let most = Double(ProcessMemory.available) * suite.memoryFraction
+    var open: [MaxBatchCase] = []
+    for search in searches where !log.skips(runner.caseID(search)) {
+      if Double(search.budgetBytes) <= most {
+        open.append(search)
+      } else {
+        try log.append(runner.row(search, status: .doesNotFit, reason: runner.tooLarge(search)))
+      }
+    }
     guard let first = open.first else { return }
     log.announce("max_batch: fixed overhead of a child with an empty cache")
     let overhead: Int

@@ -181,6 +181,11 @@ public struct Suite: Sendable, Hashable {
       try require(
         grid.batches.allSatisfy { (1...1 << 20).contains($0) }, "batches", "1 to 1,048,576")
     }
+    for grid in [attention, step].compactMap({ $0 }) {
+      try require(
+        mostWork(grid) < 0x1p60, "contexts and batches",
+        "sizes whose bytes and FLOPs fit into 60 bits")
+    }
     let contexts = (attention?.contexts ?? []) + (step?.contexts ?? []) + (maxBatch?.contexts ?? [])
     try require(contexts.allSatisfy { (1...1 << 31).contains($0) }, "contexts", "1 to 2 Gi tokens")
     try require((1...1 << 20).contains(prefillTokens ?? 1), "prefill_tokens", "1 to 1,048,576")
@@ -205,6 +210,19 @@ public struct Suite: Sendable, Hashable {
       try require(!fidelity.variants.isEmpty, "fidelity variants", "at least one")
       try require(fidelity.segments ?? 1 > 0, "fidelity segments", "at least 1")
     }
+  }
+
+  /// About the largest whole number that is computed for a case of `grid`: FLOPs of attention over
+  /// its cache.
+  private func mostWork(_ grid: Grid) -> Double {
+    let tokens = Double(grid.contexts.max() ?? 0) * Double(grid.batches.max() ?? 0)
+    return variants.map { variant in
+      ((try? variant.layouts(for: geometry)) ?? []).reduce(0) { sum, layout in
+        let shape = layout.shape
+        let width = Double(shape.keyWidth + shape.valueWidth)
+        return sum + 8 * Double(shape.streams) * Double(shape.queryHeadsPerStream) * width
+      } * tokens
+    }.max() ?? 0
   }
 
   private func require(

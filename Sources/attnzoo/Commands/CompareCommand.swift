@@ -28,7 +28,7 @@ struct CompareCommand: ParsableCommand {
     }
     let comparison = Comparison(
       try RowFile(path: before).rows, try RowFile(path: after).rows, threshold: threshold / 100)
-    print(comparison.render(output.format), terminator: "")
+    try StandardStreams.output(comparison.render(output.format))
     if comparison.hasRegression { throw ExitCode(1) }
   }
 }

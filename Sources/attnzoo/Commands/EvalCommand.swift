@@ -20,8 +20,8 @@ struct EvalCommand: AsyncParsableCommand {
 
   @Option(help: "embedded, or the folder of a byte-level checkpoint.")
   var model: String = "embedded"
-  @Option(help: "Variants the model is converted to.")
-  var variants: String = "mha"
+  @Option(help: "Variants the model is converted to; its own by default.")
+  var variants: String?
   @Option(help: "A text to score; the embedded evaluation set by default.")
   var text: String?
   @Option(help: "Most segments scored; all by default.")
@@ -35,13 +35,14 @@ struct EvalCommand: AsyncParsableCommand {
 
   func run() async throws {
     let geometry =
-      model == EmbeddedModel.name
-      ? ModelGeometry.embedded : try GeometryLookup.geometry(model + "/")
+      model == EmbeddedModel.name ? ModelGeometry.embedded : try GeometryLookup.checkpoint(model)
+    let chosen = try ListArgument.variants(variants ?? geometry.native)
+    for variant in chosen { _ = try variant.layouts(for: geometry) }
     let suite = Suite(
       name: "eval", geometry: geometry, variants: [], storage: try options.storage(),
       threads: try options.pool().threads, seed: options.seed,
       fidelity: Suite.Fidelity(
-        model: model, variants: try ListArgument.variants(variants), text: text,
+        model: model, variants: chosen, text: text,
         segments: segments))
     try await SuiteSession(
       suite: suite, output: format, rowPath: rows, folder: output, writesReport: false,

@@ -66,11 +66,17 @@ struct GenerateCommand: ParsableCommand {
       sampling: Sampling(
         temperature: temperature, topK: topK, topP: topP, seed: options.seed),
       storage: try options.storage())
-    FileHandle.standardOutput.write(Data(prompt.utf8))
+    try StandardStreams.output(prompt)
+    var problem: HarnessError?
     try generator.generate(prompt: ids, count: tokens) { token in
-      FileHandle.standardOutput.write(Data([UInt8(truncatingIfNeeded: token)]))
-      return true
+      do throws(HarnessError) {
+        try StandardStreams.output([UInt8(truncatingIfNeeded: token)])
+      } catch {
+        problem = error
+      }
+      return problem == nil
     }
-    FileHandle.standardOutput.write(Data("\n".utf8))
+    if let problem { throw problem }
+    try StandardStreams.output("\n")
   }
 }

@@ -37,32 +37,35 @@ struct InspectCommand: ParsableCommand {
     if output.format == .table || output.format == .markdown {
       try printSummary(variant, geometry: geometry, context: tokens[0], layouts: layouts)
     }
-    output.show(layerTable(layouts, context: tokens[0]))
+    try output.show(layerTable(layouts, context: tokens[0]))
   }
 
   private func printSummary(
     _ variant: Variant, geometry: ModelGeometry, context: Int, layouts: [KVLayout]
   ) throws {
+    var lines: [String] = []
     let plan = try KVPlan(geometry: geometry, variant: variant)
     let weights = try WeightPlan(geometry: geometry, variant: variant)
-    print("\(variant.notation) on \(geometry.name)")
-    print(
+    lines.append("\(variant.notation) on \(geometry.name)")
+    lines.append(
       "  \(geometry.layers) layers, hidden \(geometry.hidden), \(geometry.queryHeads) query heads × "
         + "\(geometry.headWidth), MLP \(geometry.mlpWidth), vocabulary \(geometry.vocabulary)"
         + (geometry.tiedEmbeddings ? " (tied)" : ""))
     if case .latent(let latent) = layouts[0].heads {
-      print(
+      lines.append(
         "  d_n \(latent.nopeWidth), d_r \(latent.ropeWidth), d_v \(latent.valueWidth), rank "
           + "\(latent.rank), RoPE slices \(latent.ropeSlices)")
     }
-    print("  \(NumberText.whole(weights.total)) parameters of a dense model of this shape")
-    print("  \(NumberText.whole(plan.idealBytesPerToken)) bytes a token")
-    print(
+    lines.append("  \(NumberText.whole(weights.total)) parameters of a dense model of this shape")
+    lines.append("  \(NumberText.whole(plan.idealBytesPerToken)) bytes a token")
+    lines.append(
       "  \(NumberText.bytes(try plan.idealBytes(context: context))) stored and "
         + "\(NumberText.bytes(try plan.readBytesPerStep(context: context))) read a step at "
         + "\(NumberText.tokens(context)) tokens")
-    if let reason = try variant.noop(for: geometry, context: context) { print("  noop: \(reason)") }
-    print("")
+    if let reason = try variant.noop(for: geometry, context: context) {
+      lines.append("  noop: \(reason)")
+    }
+    try StandardStreams.output(lines.joined(separator: "\n") + "\n\n")
   }
 
   private func layerTable(_ layouts: [KVLayout], context: Int) -> Table {

@@ -29,13 +29,13 @@ struct ListCommand: ParsableCommand {
   var geometries = false
 
   func run() throws {
-    if axes { return output.show(Self.axisTable(.standard)) }
-    if geometries { return output.show(Self.geometryTable()) }
+    if axes { return try output.show(Self.axisTable(.standard)) }
+    if geometries { return try output.show(Self.geometryTable()) }
     let geometry = try shape.value()
     let tokens = try ListArgument.tokens(context, "--context")
     guard tokens.count == 1 else { throw UsageError("--context \(context): expected one number") }
     let chosen = try variants.map(ListArgument.variants) ?? Self.spread(on: geometry)
-    output.show(try Self.table(chosen, geometry: geometry, context: tokens[0]))
+    try output.show(try Self.table(chosen, geometry: geometry, context: tokens[0]))
   }
 
   /// The variants of the default suite and of every other value, as far as the geometry takes them.

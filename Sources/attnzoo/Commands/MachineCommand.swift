@@ -42,6 +42,6 @@ struct MachineCommand: AsyncParsableCommand {
     table.append(["read GB/s", .number(roofs.readGBPerSecond)])
     table.append(["peak GFLOP/s (f32)", .number(roofs.peakGFLOPPerSecond)])
     table.append(["ridge FLOP/byte", .number(roofs.ridge)])
-    output.show(table)
+    try output.show(table)
   }
 }

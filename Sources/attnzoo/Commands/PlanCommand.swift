@@ -34,7 +34,7 @@ struct PlanCommand: ParsableCommand {
   @OptionGroup var output: FormatOptions
 
   func run() throws {
-    if devices { return output.show(Self.deviceTable()) }
+    if devices { return try output.show(Self.deviceTable()) }
     guard batch > 0, batch <= 1 << 20 else {
       throw UsageError("--batch \(batch): expected 1 to 1,048,576")
     }
@@ -54,20 +54,36 @@ struct PlanCommand: ParsableCommand {
         geometry: geometry, variant: variant, bitsPerParameter: weights.bytesPerElement * 8)
       let step = try LatencyPlan(device: device, cache: cache, weights: weightPlan)
         .step(context: tokens[0], sequences: batch)
-      let largest = try device.memoryBytes.map {
-        try BatchPlanner.maxBatch(
-          budget: $0, weights: weightPlan.bytes,
-          layouts: try variant.layouts(for: geometry), storage: .ring, capacity: tokens[0])
-      }
+      let (ofAll, overflow) = try cache.idealBytes(context: tokens[0])
+        .multipliedReportingOverflow(by: batch)
+      guard !overflow else { throw PlannerError.overflow("cache bytes of the batch") }
+      let (largest, limit) = try Self.largestBatch(
+        variant, geometry: geometry, device: device, weightBytes: weightPlan.bytes,
+        context: tokens[0])
       table.append([
         Table.Cell(variant.notation), .bytes(weightPlan.bytes),
-        .bytes(try cache.idealBytes(context: tokens[0]) * batch),
+        .bytes(ofAll),
         .number(step.attention.seconds * 1e3), Table.Cell(step.attention.bound.rawValue),
         .number(step.seconds * 1e3), .number(step.tokensPerSecond),
-        .whole(largest?.sequences), Table.Cell(largest?.limitedBy.rawValue ?? NumberText.missing),
+        .whole(largest), Table.Cell(limit),
       ])
     }
-    output.show(table)
+    try output.show(table)
+  }
+
+  /// The largest batch and what limits it; a device that does not even hold the weights has none.
+  private static func largestBatch(
+    _ variant: Variant, geometry: ModelGeometry, device: Device, weightBytes: Int, context: Int
+  ) throws -> (sequences: Int?, limit: String) {
+    guard let budget = device.memoryBytes else { return (nil, NumberText.missing) }
+    do {
+      let largest = try BatchPlanner.maxBatch(
+        budget: budget, weights: weightBytes, layouts: try variant.layouts(for: geometry),
+        storage: .ring, capacity: context)
+      return (largest.sequences, largest.limitedBy.rawValue)
+    } catch PlannerError.budgetBelowWeights {
+      return (0, "weights")
+    }
   }
 
   private static func deviceTable() -> Table {

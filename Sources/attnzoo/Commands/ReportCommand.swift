@@ -29,11 +29,11 @@ struct ReportCommand: ParsableCommand {
     let latest = all.latestOfEachCase()
     if let to {
       try MarkdownReport(rows: latest, title: title).write(to: to)
-      print(to)
+      try StandardStreams.output("\(to)\n")
     } else if output.format == .csv {
-      print(RowTable.table(of: latest).render(.csv), terminator: "")
+      try StandardStreams.output(RowTable.table(of: latest).render(.csv))
     } else {
-      output.show(RowTable.summary(of: latest))
+      try output.show(RowTable.summary(of: latest))
     }
   }
 }

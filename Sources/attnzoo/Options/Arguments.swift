@@ -16,8 +16,8 @@ struct FormatOptions: ParsableArguments {
   @Option(help: "How results are printed: table, markdown, csv or json.")
   var format: TableFormat = .table
 
-  func show(_ table: Table) {
-    print(table.droppingEmptyColumns().render(format), terminator: "")
+  func show(_ table: Table) throws {
+    try StandardStreams.output(table.droppingEmptyColumns().render(format))
   }
 }
 
@@ -31,16 +31,22 @@ struct GeometryOption: ParsableArguments {
 }
 
 enum GeometryLookup {
+  /// No preset's name holds a slash, so that a name with one is a path.
   @Sendable static func geometry(_ name: String) throws -> ModelGeometry {
+    name.contains("/") ? try checkpoint(name) : try ModelPresets.geometry(named: name)
+  }
+
+  static func checkpoint(_ folder: String) throws -> ModelGeometry {
     var isFolder: ObjCBool = false
-    if name.contains("/"), FileManager.default.fileExists(atPath: name, isDirectory: &isFolder),
+    guard FileManager.default.fileExists(atPath: folder, isDirectory: &isFolder),
       isFolder.boolValue
-    {
-      let path = name + "/" + CheckpointFolder.configFileName
-      let stem = URL(fileURLWithPath: name).standardizedFileURL.lastPathComponent
-      return ModelGeometry(try HFConfig(path: path), name: stem)
+    else {
+      throw HarnessError(
+        .inputMissing, "\(folder): found no such folder, expected a checkpoint folder")
     }
-    return try ModelPresets.geometry(named: name)
+    let path = folder + "/" + CheckpointFolder.configFileName
+    let stem = URL(fileURLWithPath: folder).standardizedFileURL.lastPathComponent
+    return ModelGeometry(try HFConfig(path: path), name: stem)
   }
 }
 

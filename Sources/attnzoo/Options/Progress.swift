@@ -15,17 +15,17 @@ struct ProgressLine: Sendable {
 
   func show(_ text: String) {
     guard isTerminal else { return }
-    FileHandle.standardError.write(Data("\r\u{1B}[K\(text.prefix(100))".utf8))
+    StandardStreams.message("\r\u{1B}[K\(text.prefix(100))")
   }
 
   func clear() {
     guard isTerminal else { return }
-    FileHandle.standardError.write(Data("\r\u{1B}[K".utf8))
+    StandardStreams.message("\r\u{1B}[K")
   }
 
   /// A line that stays, terminal or not.
   func note(_ text: String) {
     clear()
-    FileHandle.standardError.write(Data("attnzoo: \(text)\n".utf8))
+    StandardStreams.message("attnzoo: \(text)\n")
   }
 }

@@ -33,7 +33,7 @@ struct SuiteSession {
       progress.note("\(outcome.skipped) cases were in \(file.path) already and were not run again")
     }
     let rows = try RowFile(path: file.path, recovering: true).rows.latestOfEachCase()
-    output.show(RowTable.summary(of: rows))
+    try output.show(RowTable.summary(of: rows))
     if writesReport, !outcome.interrupted {
       let path = Self.reportPath(rows: file.path)
       try MarkdownReport(
@@ -41,7 +41,7 @@ struct SuiteSession {
       )
       .write(to: path)
       progress.note("rows: \(file.path)")
-      print(path)
+      try StandardStreams.output("\(path)\n")
     }
     if outcome.interrupted {
       progress.note("interrupted; \(file.path) keeps what was measured, the same command goes on")

@@ -1,0 +1,181 @@
+import Foundation
+import Testing
+import ZooModels
+import ZooRecords
+
+/// A byte-level checkpoint of two small layers, whole unless a test breaks it.
+private func writeCheckpoint(
+  to folder: TemporaryFolder,
+  value: (_ tensor: String, _ index: Int) -> Float = { _, index in Float(index % 7) / 64 }
+) throws {
+  let config = HFConfig(
+    hiddenSize: 16, layerCount: 2, headCount: 2, keyValueHeadCount: 1, intermediateSize: 24,
+    vocabularySize: 256, maximumPositions: 1024)
+  try config.write(to: folder("config.json"))
+  let tensors = LlamaTensorNames.tensors(of: config, dtype: .f32)
+  let writer = try SafetensorsWriter(path: folder("model.safetensors"), tensors: tensors)
+  for tensor in tensors {
+    let count = tensor.shape.reduce(1, *)
+    try writer.append((0..<count).map { value(tensor.name, $0) }, to: tensor.name)
+  }
+  try writer.finish()
+}
+
+/// A safetensors file of `header` and so many zero bytes.
+private func safetensors(_ header: String, data: Int) -> [UInt8] {
+  length(UInt64(header.utf8.count)) + Array(header.utf8) + [UInt8](repeating: 0, count: data)
+}
+
+/// The first eight bytes of a safetensors file.
+private func length(_ count: UInt64) -> [UInt8] {
+  (0..<8).map { UInt8(truncatingIfNeeded: count >> (8 * UInt64($0))) }
+}
+
+@Suite("A checkpoint that cannot be trusted is refused by one line")
+struct CheckpointTests {
+  /// Weights that are no weights, and what is said of them.
+  static let weights: [(bytes: [UInt8], expected: String)] = [
+    ([], "header length"),
+    (length(100) + Array("{}".utf8), "header length"),
+    (length(1 << 34), "header length: found 17179869184 bytes"),
+    (length(.max), "header length"),
+    (safetensors("{\"a\":", data: 0), "header"),
+    (
+      safetensors(
+        #"{"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]},"#
+          + #""b":{"dtype":"F32","shape":[2],"data_offsets":[4,12]}}"#, data: 12), "overlapping"
+    ),
+    (
+      safetensors(#"{"a":{"dtype":"F33","shape":[2],"data_offsets":[0,8]}}"#, data: 8),
+      "found \"F33\""
+    ),
+    (
+      safetensors(#"{"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}}"#, data: 8),
+      "model.embed_tokens.weight"
+    ),
+  ]
+
+  @Test("hostile weights", arguments: weights.indices)
+  func hostileWeights(_ index: Int) throws {
+    let (bytes, expected) = Self.weights[index]
+    let folder = try TemporaryFolder()
+    let program = try Program(in: folder)
+    try writeCheckpoint(to: folder)
+    try folder.write(bytes, to: "model.safetensors")
+    let path = folder("model.safetensors")
+    try program.refuses(
+      ["eval", "--model", folder.path, "--rows", folder("eval.jsonl")], 65, path, expected)
+    try program.refuses(
+      ["generate", "--model", folder.path, "--prompt", "a", "--tokens", "1"], 65, path, expected)
+    // The file of rows may have been opened; no row is in it.
+    #expect((try? folder.bytes(of: "eval.jsonl")) ?? [] == [])
+  }
+
+  @Test("weights cut short, a wrong element type, NaN and infinity")
+  func damagedWeights() throws {
+    let folder = try TemporaryFolder()
+    let program = try Program(in: folder)
+    let path = folder("model.safetensors")
+    let generate = ["generate", "--model", folder.path, "--prompt", "a", "--tokens", "4"]
+    let eval = ["eval", "--model", folder.path, "--rows", folder("eval.jsonl")]
+
+    try writeCheckpoint(to: folder)
+    #expect(try program.run(generate).code == 0)
+    let whole = try folder.bytes(of: "model.safetensors")
+    for count in [whole.count - 1, whole.count / 2, 100, 8, 7] {
+      try folder.write(Array(whole.prefix(count)), to: "model.safetensors")
+      try program.refuses(generate, 65, path, "expected")
+    }
+    let integers =
+      #"{"model.embed_tokens.weight":"#
+      + #"{"dtype":"I64","shape":[256,16],"data_offsets":[0,32768]}}"#
+    try folder.write(safetensors(integers, data: 32_768), to: "model.safetensors")
+    try program.refuses(eval, 65, path, "model.embed_tokens.weight", "I64")
+    for bad in [Float.nan, .infinity] {
+      try writeCheckpoint(to: folder) { name, index in
+        name.hasSuffix("1.mlp.down_proj.weight") && index == 30 ? bad : 0.01
+      }
+      try program.refuses(eval, 65, path, "model.layers.1.mlp.down_proj.weight[1, 6]")
+      try writeCheckpoint(to: folder) { name, index in
+        name == "model.norm.weight" && index == 3 ? bad : 0.01
+      }
+      try program.refuses(generate, 65, path, "model.norm.weight")
+    }
+  }
+
+  @Test(
+    "a configuration without a needed key",
+    arguments: ["hidden_size", "num_hidden_layers", "num_attention_heads", "vocab_size"])
+  func configWithoutKey(_ key: String) throws {
+    let folder = try TemporaryFolder()
+    let program = try Program(in: folder)
+    try writeCheckpoint(to: folder)
+    let data = Data(try folder.bytes(of: "config.json"))
+    var config = try #require(try JSONSerialization.jsonObject(with: data) as? [String: Any])
+    config[key] = nil
+    try folder.write(
+      Array(try JSONSerialization.data(withJSONObject: config)), to: "config.json")
+    for command in [["inspect", folder.path], ["eval", "--model", folder.path]] {
+      try program.refuses(command, 65, folder("config.json"), key)
+    }
+  }
+
+  @Test("configurations that are no configuration")
+  func brokenConfig() throws {
+    let folder = try TemporaryFolder()
+    let program = try Program(in: folder)
+    try writeCheckpoint(to: folder)
+    for text in ["", "[]", "{\"hidden_size\":", "{\"hidden_size\": -1}", "nonsense"] {
+      try folder.write(text, to: "config.json")
+      try program.refuses(["inspect", folder.path], 65, folder("config.json"))
+    }
+    try FileManager.default.removeItem(atPath: folder("config.json"))
+    try program.refuses(["inspect", folder.path], 66, folder("config.json"))
+  }
+
+  @Test("a sound checkpoint is shown, scored and continued")
+  func soundCheckpoint() throws {
+    let folder = try TemporaryFolder()
+    let program = try Program(in: folder)
+    try writeCheckpoint(to: folder)
+    let inspected = try program.run("inspect", folder.path, "--format", "csv")
+    #expect(inspected.code == 0)
+    #expect(inspected.lines.count == 3)
+    let scored = try program.run(
+      "eval", "--model", folder.path, "--segments", "1", "--rows", folder("eval.jsonl"))
+    #expect(scored.code == 0, Comment(rawValue: scored.errors))
+    // Its own variant, and nothing that had to be converted.
+    let row = try #require(try RowFile(path: folder("eval.jsonl")).rows.first)
+    #expect(row.variant == "mqa")
+    #expect(row.status == .ok)
+    let fidelity = try #require(row.fidelity)
+    let original = try #require(fidelity.referenceBitsPerByte)
+    #expect(abs(try #require(fidelity.bitsPerByte) - original) < 1e-4)
+  }
+
+  @Test("a folder that is not there, and a file in its place, are missing input")
+  func missing() throws {
+    let folder = try TemporaryFolder()
+    let program = try Program(in: folder)
+    try folder.write("x", to: "file")
+    for path in [folder("absent"), folder("file")] {
+      try program.refuses(["inspect", path], 66, path)
+      try program.refuses(["eval", "--model", path], 66, path)
+      try program.refuses(["generate", "--model", path, "--prompt", "a"], 66, path)
+      try program.refuses(["bench", "--geometry", path, "--variants", "mha"], 66, path)
+    }
+    #expect(try folder.contents == ["file"])
+  }
+
+  @Test("a text that is empty, too short or not there")
+  func texts() throws {
+    let folder = try TemporaryFolder()
+    let program = try Program(in: folder)
+    try folder.write("", to: "empty.txt")
+    try folder.write(String(repeating: "a", count: 1023), to: "short.txt")
+    try program.refuses(["eval", "--text", "empty.txt"], 65, "empty.txt", "empty text")
+    try program.refuses(["eval", "--text", "short.txt"], 65, "short.txt: 1023 bytes", "1024")
+    try program.refuses(["eval", "--text", "absent.txt"], 66, "absent.txt")
+    try program.refuses(["eval", "--segments", "0"], 64, "segments")
+  }
+}
