@@ -137,7 +137,7 @@ def reason_to_skip(
         if any(stem.startswith("test_" + h.removesuffix(".py")) for h in heldout):
             return "test of a held-out module"
         if len(content) > LARGEST_TEST_FILE:
-            return "very large test (mostly tables)"
+            return "very large test"
     try:
         content.decode("utf-8")
     except UnicodeDecodeError:

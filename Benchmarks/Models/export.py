@@ -232,8 +232,9 @@ python train.py --work DIR --total-tokens {total} --decay-tokens {decay}
 ```
 
 The schedule is counted in bytes and everything is seeded, and neither interruptions nor
-branching off a finished model change what the main run sees. The same versions on the same kind of processor give the same model up to the rounding of
-parallel sums, other machines one as good.
+branching off a finished model change what the main run sees. The same versions on the same
+kind of processor give the same model up to the rounding of parallel sums, other machines one
+as good.
 
 ## Limits
 
