@@ -167,7 +167,8 @@ struct RefusedNotationTests {
     arguments: [
       ("", "(empty): must start with one of mha, gqa:K, mqa, mla:R+P or mla:R+PxK"),
       (" mha", "must start with one of"), ("MHA", "must start with one of"),
-      ("swa:4", "must start with one of"), ("gqa8", "must start with one of"), ("/", "must start with one of"),
+      ("swa:4", "must start with one of"), ("gqa8", "must start with one of"),
+      ("/", "must start with one of"),
       ("@f16", "must start with one of"), ("hybrid", "must start with one of"),
       ("mha:3", "mha:3: mha takes no parameter"), ("mqa:", "mqa:: mqa takes no parameter"),
       ("gqa", "gqa: gqa:K needs K, a number from 1 to 999999999"),

@@ -141,6 +141,12 @@ struct CheckpointTests {
     let inspected = try program.run("inspect", folder.path, "--format", "csv")
     #expect(inspected.code == 0)
     #expect(inspected.lines.count == 3)
+    // A folder needs no slash where no variant or preset has its name.
+    let name = URL(fileURLWithPath: folder.path).lastPathComponent
+    var above = program
+    above.folder = URL(fileURLWithPath: folder.path).deletingLastPathComponent().path
+    #expect(try above.run("inspect", name, "--format", "csv").output == inspected.output)
+    #expect(try above.run("list", "--geometry", name).code == 0)
     let scored = try program.run(
       "eval", "--model", folder.path, "--segments", "1", "--rows", folder("eval.jsonl"))
     #expect(scored.code == 0, Comment(rawValue: scored.errors))

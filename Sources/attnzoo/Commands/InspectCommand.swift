@@ -23,14 +23,16 @@ struct InspectCommand: ParsableCommand {
   var context: String = "8k"
 
   func run() throws {
-    let isFolder =
+    let registry = AxisRegistry.standard
+    let looksLikePath =
       subject.contains("/")
-      && AxisRegistry.standard.heads.allSatisfy {
-        !subject.hasPrefix($0.keyword) && !subject.hasPrefix("[")
-      }
-    let geometry = isFolder ? try GeometryLookup.geometry(subject) : try shape.value()
+      && registry.heads.allSatisfy { !subject.hasPrefix($0.keyword) && !subject.hasPrefix("[") }
+    let isFolder =
+      (try? registry.variant(subject)) == nil
+      && (looksLikePath || GeometryLookup.isFolder(subject))
+    let geometry = isFolder ? try GeometryLookup.checkpoint(subject) : try shape.value()
     let notation = isFolder ? geometry.native : subject
-    let variant = try AxisRegistry.standard.variant(notation)
+    let variant = try registry.variant(notation)
     let tokens = try ListArgument.tokens(context, "--context")
     guard tokens.count == 1 else { throw UsageError("--context \(context): expected one number") }
     let layouts = try variant.layouts(for: geometry)

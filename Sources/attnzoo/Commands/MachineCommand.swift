@@ -21,10 +21,7 @@ struct MachineCommand: AsyncParsableCommand {
   var threads: Int?
 
   func run() async throws {
-    let count = threads ?? WorkerPool.availableProcessors
-    guard (1...4_096).contains(count) else {
-      throw UsageError("--threads \(count): expected 1 to 4,096")
-    }
+    let count = try ThreadCount.checked(threads)
     let facts = await MachineFacts()
     let roofs = try RoofProbe(pool: WorkerPool(threads: count)).measure()
     let machine = facts.machine(roofs: roofs)

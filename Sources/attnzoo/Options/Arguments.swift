@@ -33,14 +33,23 @@ struct GeometryOption: ParsableArguments {
 enum GeometryLookup {
   /// No preset's name holds a slash, so that a name with one is a path.
   @Sendable static func geometry(_ name: String) throws -> ModelGeometry {
-    name.contains("/") ? try checkpoint(name) : try ModelPresets.geometry(named: name)
+    do {
+      return name.contains("/")
+        ? try checkpoint(name) : try ModelPresets.geometry(named: name)
+    } catch let error as UnknownModelError {
+      guard isFolder(name) else { throw error }
+      return try checkpoint(name)
+    }
+  }
+
+  static func isFolder(_ path: String) -> Bool {
+    var isFolder: ObjCBool = false
+    return FileManager.default.fileExists(atPath: path, isDirectory: &isFolder)
+      && isFolder.boolValue
   }
 
   static func checkpoint(_ folder: String) throws -> ModelGeometry {
-    var isFolder: ObjCBool = false
-    guard FileManager.default.fileExists(atPath: folder, isDirectory: &isFolder),
-      isFolder.boolValue
-    else {
+    guard isFolder(folder) else {
       throw HarnessError(
         .inputMissing, "\(folder): found no such folder, expected a checkpoint folder")
     }
@@ -86,11 +95,24 @@ struct RunOptions: ParsableArguments {
   }
 
   func pool() throws -> WorkerPool {
-    let count = threads ?? WorkerPool.availableProcessors
-    guard (1...4_096).contains(count) else {
-      throw UsageError("--threads \(count): expected 1 to 4,096")
+    WorkerPool(threads: try ThreadCount.checked(threads))
+  }
+}
+
+/// Threads as a flag gives them.
+enum ThreadCount {
+  /// More than this a processor would only wait for each other.
+  private static let mostEach = 16
+
+  static func checked(_ threads: Int?) throws -> Int {
+    let processors = WorkerPool.availableProcessors
+    let most = min(4_096, mostEach * processors)
+    let count = threads ?? processors
+    guard (1...max(most, processors)).contains(count) else {
+      throw UsageError(
+        "--threads \(count): expected 1 to \(most), \(mostEach) for each processor here")
     }
-    return WorkerPool(threads: count)
+    return count
   }
 }
 
