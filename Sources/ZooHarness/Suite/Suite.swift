@@ -183,6 +183,10 @@ public struct Suite: Sendable, Hashable {
     }
     let contexts = (attention?.contexts ?? []) + (step?.contexts ?? []) + (maxBatch?.contexts ?? [])
     try require(contexts.allSatisfy { (1...1 << 31).contains($0) }, "contexts", "1 to 2 Gi tokens")
+    for grid in [attention, step].compactMap({ $0 }) {
+      try requireCountable(contexts: grid.contexts, batches: grid.batches)
+    }
+    try requireCountable(contexts: maxBatch?.contexts ?? [], batches: [1])
     try require((1...1 << 20).contains(prefillTokens ?? 1), "prefill_tokens", "1 to 1,048,576")
     try require((1...1_000_000).contains(limits.steps), "steps", "1 to 1,000,000")
     try require(limits.seconds > 0 && limits.seconds <= 86_400, "seconds", "over 0 to 86,400")
@@ -199,11 +203,30 @@ public struct Suite: Sendable, Hashable {
       try require(
         maxBatch.contexts.allSatisfy { $0 > 64 + 3 }, "max_batch contexts",
         "over 67, for a prefill of 64 tokens and three steps")
-      try require(maxBatch.secondsPerChild > 0, "seconds_per_child", "over 0")
+      try require(
+        maxBatch.secondsPerChild > 0 && maxBatch.secondsPerChild <= 86_400, "seconds_per_child",
+        "over 0 to 86,400")
     }
     if let fidelity {
       try require(!fidelity.variants.isEmpty, "fidelity variants", "at least one")
       try require(fidelity.segments ?? 1 > 0, "fidelity segments", "at least 1")
+    }
+  }
+
+  /// Refuses contexts and batches whose products, in bytes or FLOPs, no `Int` could hold.
+  private func requireCountable(contexts: [Int], batches: [Int]) throws(HarnessError) {
+    guard let context = contexts.max(), let batch = batches.max() else { return }
+    for variant in variants {
+      let layouts = try layouts(variant)
+      if BenchCase.mostCounted(
+        layouts, context: context, batch: batch, vocabulary: geometry.vocabulary) == nil
+      {
+        throw HarnessError(
+          .usage,
+          "suite \(name): contexts, batches: \(context) tokens × \(batch) sequences of "
+            + "\(variant.notation) on \(geometry.name) are more bytes than can be counted; "
+            + "expected a smaller context or batch")
+      }
     }
   }
 
