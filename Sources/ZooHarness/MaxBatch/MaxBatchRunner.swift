@@ -153,7 +153,7 @@ struct MaxBatchRunner {
         weightBytes: reply.weightBytes, workspaceBytes: reply.workspaceBytes)
       if !reply.stepSeconds.isEmpty {
         row.maxBatch?.tokensPerSecondAtMax =
-          Double(measured) / LatencySummary.median(reply.stepSeconds)
+          Double(measured) / Quantile.median(reply.stepSeconds)
         row.maxBatch?.rateOrigin = .measured
       }
     }

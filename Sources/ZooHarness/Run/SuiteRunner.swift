@@ -90,13 +90,14 @@ public struct SuiteRunner: Sendable {
     let baseline = ProcessMemory.resident
     let probe = RoofProbe(pool: pool)
     let models = ModelStore(suite: suite, pool: pool)
+    let residence = ModelResidence()
     for group in CaseGroup.groups(fitting, budget: budget, bytes: computedBytes) {
       if Interruption.isRequested { return }
       models.keep(group.cases.map(\.variant))
       log.announce(group.cases[0], count: group.cases.count)
       let runner = GroupRunner(
         suite: suite, rows: rows, pool: pool, probe: probe, models: models,
-        baseline: baseline, stopped: { Interruption.isRequested })
+        residence: residence, baseline: baseline, stopped: { Interruption.isRequested })
       for row in try runner.run(group) { try log.append(row) }
     }
   }

@@ -96,6 +96,9 @@ public struct Suite: Sendable, Hashable {
   public var name: String
   /// The model's shape.
   public var geometry: ModelGeometry
+  /// What the shape was read from, where that is not its name: a checkpoint's folder. Commands that
+  /// repeat a case print it.
+  public var geometrySource: String?
   /// Variants that are compared.
   public var variants: [Variant]
   /// How weights are stored.
@@ -125,15 +128,15 @@ public struct Suite: Sendable, Hashable {
 
   /// A suite; scopes that are nil are not run.
   public init(
-    name: String, geometry: ModelGeometry, variants: [Variant], weights: WeightFormat = .float16,
-    storage: CacheStorage = .ring, threads: Int? = nil, seed: UInt64 = 1,
-    memoryFraction: Double = 0.8, limits: Limits = Limits(), tail: Tail? = nil,
-    attention: Grid? = nil,
-    step: Grid? = nil, prefillTokens: Int? = nil, maxBatch: MaxBatch? = nil,
-    fidelity: Fidelity? = nil
+    name: String, geometry: ModelGeometry, geometrySource: String? = nil, variants: [Variant],
+    weights: WeightFormat = .float16, storage: CacheStorage = .ring, threads: Int? = nil,
+    seed: UInt64 = 1, memoryFraction: Double = 0.8, limits: Limits = Limits(), tail: Tail? = nil,
+    attention: Grid? = nil, step: Grid? = nil, prefillTokens: Int? = nil,
+    maxBatch: MaxBatch? = nil, fidelity: Fidelity? = nil
   ) {
     self.name = name
     self.geometry = geometry
+    self.geometrySource = geometrySource
     self.variants = variants
     self.weights = weights
     self.storage = storage

@@ -88,9 +88,8 @@ public final class RowWriter: Sendable {
   public func append(_ row: ResultRow) throws(RecordError) {
     let line = try RowCoding.line(of: row)
     try descriptor.withLock { open throws(RecordError) in
-      let descriptor = try open ?? openForRows()
-      open = descriptor
-      try append(line, to: descriptor)
+      if open == nil { open = try openForRows() }
+      if let open { try append(line, to: open) }
     }
   }
 
