@@ -62,6 +62,58 @@ struct ResumeTests {
     }
   }
 
+  @Test("the latest file of this commit is gone on with, whatever number it has")
+  func latestOfSeveral() async throws {
+    try await Sample.withFolder { folder in
+      let old = Sample.facts(commit: "aaaa")
+      let new = Sample.facts(commit: "bbbb")
+      for facts in [old, new] {
+        _ = try await SuiteRunner(suite: try suite(), facts: facts).run(
+          into: try RunFile(folder: folder, stem: "rows", facts: facts))
+      }
+      let again = try RunFile(folder: folder, stem: "rows", facts: new)
+      #expect(again.path == folder + "/rows-2.jsonl")
+      #expect(again.finished.count == 2)
+      #expect(again.note == nil)
+      #expect(try RunFile(folder: folder, stem: "rows", facts: old).path == folder + "/rows.jsonl")
+      let third = try RunFile(folder: folder, stem: "rows", facts: Sample.facts(commit: "cccc"))
+      #expect(third.path == folder + "/rows-3.jsonl")
+      #expect(third.note?.contains("another commit (bbbb)") == true)
+    }
+  }
+
+  @Test("a file is made by its first row, so that a refused run leaves none")
+  func lazily() async throws {
+    try await Sample.withFolder { folder in
+      let facts = Sample.facts()
+      let file = try RunFile(folder: folder, stem: "rows", facts: facts)
+      var suite = try suite()
+      suite.attention = nil
+      suite.maxBatch = Suite.MaxBatch(budget: .absolute(1), contexts: [256])
+      let runner = try SuiteRunner(suite: suite, facts: facts)
+      await #expect(throws: HarnessError.self) { try await runner.run(into: file) }
+      #expect(try FileManager.default.contentsOfDirectory(atPath: folder).isEmpty)
+      #expect(try file.rows().isEmpty)
+    }
+  }
+
+  @Test("rows of changed sources are refused for that reason")
+  func dirty() async throws {
+    try await Sample.withFolder { folder in
+      let facts = Sample.facts(commit: "aaaa-dirty")
+      let path = folder + "/rows.jsonl"
+      _ = try await SuiteRunner(suite: try suite(), facts: facts).run(
+        into: try RunFile(path: path, facts: facts))
+      let error = #expect(throws: RecordError.self) { try RunFile(path: path, facts: facts) }
+      #expect(error?.exitCode == 65)
+      #expect(error?.description.contains("sources of this run were changed") == true)
+      #expect(error?.description.contains("aaaa-dirty") == true)
+      let file = try RunFile(folder: folder, stem: "rows", facts: facts)
+      #expect(file.path.hasSuffix("rows-2.jsonl"))
+      #expect(file.note?.contains("aaaa-dirty") == true)
+    }
+  }
+
   @Test("a folder that cannot be written ends the run with the exit code of the design")
   func unwritable() {
     #expect {

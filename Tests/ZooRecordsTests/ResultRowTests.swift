@@ -134,17 +134,6 @@ struct ResultRowTests {
     #expect(error?.place == "line 1, decode.apend_ms")
   }
 
-  @Test("leaves out a percentile below 10 ÷ (1 − q) samples")
-  func percentiles() {
-    let few = ResultRow.Latency(samples: (1...99).map(Double.init))
-    #expect(few?.p50 == 50)
-    #expect(few?.p90 == nil)
-    let many = ResultRow.Latency(samples: (0...1000).map(Double.init))
-    #expect(many?.p90 == 900)
-    #expect(many?.p99 == 990)
-    #expect(ResultRow.Latency(samples: []) == nil)
-  }
-
   @Test("tells the model's own variant from its heads")
   func ownVariant() {
     var geometry = MadeUpRow.geometry

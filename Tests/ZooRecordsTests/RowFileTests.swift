@@ -61,6 +61,24 @@ struct RowFileTests {
     #expect(error?.exitCode == 66)
   }
 
+  @Test("without a row is refused by a reader that needs some", arguments: ["", "\n \n"])
+  func empty(content: String) throws {
+    let path = try folder.write(content, to: "rows.jsonl")
+    #expect(try RowFile(path: path).rows.isEmpty)
+    let error = #expect(throws: RecordError.self) { try RowFile.someRows(path: path) }
+    #expect(error?.exitCode == 65)
+    #expect(error?.file == path)
+  }
+
+  @Test("is not made before its first row")
+  func lazily() throws {
+    let path = folder.file("rows.jsonl")
+    let writer = try RowWriter(path: path)
+    #expect(!FileManager.default.fileExists(atPath: path))
+    try writer.append(MadeUpRow.full(caseID: "a"))
+    #expect(FileManager.default.fileExists(atPath: path))
+  }
+
   @Test("grows by whole lines as cases finish, in a folder that is made")
   func appending() throws {
     let path = folder.file("deep/er/rows.jsonl")

@@ -100,6 +100,17 @@ struct ComparisonTests {
     #expect(comparison.render(.markdown).contains("Only in A:"))
   }
 
+  @Test("says where no case is in both")
+  func nothingShared() {
+    let comparison = Comparison(Array(before.prefix(2)), Array(before.suffix(1)))
+    #expect(comparison.sharesNoCase)
+    #expect(!comparison.hasRegression)
+    #expect(comparison.warnings.contains("no case is in both"))
+    let same = Comparison(before, before)
+    #expect(!same.sharesNoCase)
+    #expect(same.sharedCases == Set(before.map(\.caseID)).count)
+  }
+
   @Test("does not depend on the order of the rows")
   func order() {
     let after = rerun(1.15)

@@ -65,7 +65,7 @@ enum SampleRows {
       scope: .attention, suite: "default", variant: variant.name,
       noop: variant.window.flatMap {
         $0 >= context
-          ? NoopReason.windowCoversContext(window: $0, context: context).description : nil
+          ? "the window of \($0) tokens covers the context of \(context)" : nil
       },
       geometry: llama, context: context, batch: batch, threads: 2, seed: 1,
       weights: .init(dtype: "f16", source: "random"),

@@ -74,11 +74,4 @@ final class AttentionCase: DecodeCase {
     try takeBack(plan)
     return times
   }
-
-  /// Rows of the last layer's output, for checks.
-  var lastOutput: UnsafeBufferPointer<Float> {
-    UnsafeBufferPointer(
-      start: UnsafePointer(output.pointer(to: Float.self)),
-      count: output.count / MemoryLayout<Float>.stride)
-  }
 }

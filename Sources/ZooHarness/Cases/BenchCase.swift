@@ -48,6 +48,35 @@ public struct BenchCase: Sendable, Hashable {
     Double(layouts.reduce(0) { $0 + $1.attendFLOPs(context: context) }) * Double(batch)
   }
 
+  /// A bound on every count of a case, in bytes or FLOPs, with room for sums of a few of them; nil
+  /// where an `Int` does not hold it.
+  static func mostCounted(
+    _ layouts: [KVLayout], context: Int, batch: Int, vocabulary: Int
+  ) -> Int? {
+    func product(_ factors: Int...) -> Int? {
+      factors.reduce(1 as Int?) { product, factor in
+        guard let (value, overflow) = product?.multipliedReportingOverflow(by: factor) else {
+          return nil
+        }
+        return overflow ? nil : value
+      }
+    }
+    // An element takes at most four bytes or FLOPs for each query head that reads it, and a row
+    // what rounding and tables add.
+    var perToken = vocabulary
+    for layout in layouts {
+      let shape = layout.shape
+      guard
+        let heads = product(4, shape.streams, shape.queryHeadsPerStream),
+        let row = product(heads, shape.keyWidth + shape.valueWidth)
+      else { return nil }
+      let (sum, overflow) = perToken.addingReportingOverflow(max(row, layout.rowBytesPerToken))
+      if overflow { return nil }
+      perToken = sum
+    }
+    return product(4, perToken, context, batch)
+  }
+
   /// Least attention time of one step under the machine's roofs: Σ over layers of
   /// max(bytes ÷ bandwidth, FLOPs ÷ peak), and which of the two takes most of it.
   public func roofline(_ roofs: MachineRoofs) -> (milliseconds: Double, bound: RowBound) {

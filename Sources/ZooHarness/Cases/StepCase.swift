@@ -48,30 +48,6 @@ final class StepCase: DecodeCase {
       total: end - begin, attention: phases.attention, append: phases.append,
       absorb: phases.absorb)
   }
-
-  /// Nanoseconds from a prompt of random tokens, given at once to an empty cache, to the logits of
-  /// its last token.
-  static func timeToFirstToken(
-    model: DecoderModel, tokens count: Int, storage: CacheStorage, seed: UInt64, pool: WorkerPool
-  ) throws -> Int64 {
-    let cache = try KVCache(
-      layouts: model.layouts,
-      plan: CachePlan(storage: storage, sequences: 1, capacity: count, maxChunk: count))
-    let runner = try DecoderRunner(model: model, pool: pool)
-    let sequence = try cache.addSequence()
-    var random = SeededGenerator(seed: seed, stream: 4)
-    let prompt = (0..<count).map { _ in
-      Int32.random(in: 0..<Int32(model.geometry.vocabulary), using: &random)
-    }
-    // A short prompt first, so that no page of weights or library is touched for the first time.
-    let short = Array(prompt.prefix(4))
-    try runner.forward(
-      tokens: short, plan: BatchPlan([(sequence, 0, short.count)]), cache: cache)
-    try cache.truncate(sequence, to: 0)
-    let begin = MonotonicClock.nanoseconds()
-    try runner.forward(tokens: prompt, plan: BatchPlan([(sequence, 0, count)]), cache: cache)
-    return MonotonicClock.nanoseconds() - begin
-  }
 }
 
 extension LinearWork {

@@ -1,5 +1,6 @@
 import AttentionCore
 import Foundation
+import ZooLinearAlgebra
 import ZooModels
 import ZooRecords
 
@@ -19,6 +20,8 @@ extension SuiteRunner {
         try log.append(assembly.row(variant, status: .unsupported, reason: error.description))
       } catch let error as ConversionError {
         try log.append(assembly.row(variant, status: .unsupported, reason: error.description))
+      } catch let error as LAPACKError {
+        try log.append(assembly.row(variant, status: .failed, reason: error.description))
       }
     }
     guard !models.isEmpty else { return }

@@ -1,4 +1,5 @@
 import Foundation
+import ZooRecords
 
 /// What a model's logits say about a text: loss, and distance from the original's logits.
 struct LogitScore: Sendable, Hashable {
@@ -40,7 +41,7 @@ struct LogitScore: Sendable, Hashable {
 
   var meanDivergence: Double { divergences.reduce(0, +) / Double(divergences.count) }
 
-  var p99Divergence: Double { LatencySummary.quantile(0.99, sorted: divergences.sorted()) }
+  var p99Divergence: Double { Quantile.value(0.99, ofSorted: divergences.sorted()) }
 }
 
 /// ln Σ exp of one row of logits.

@@ -1,4 +1,5 @@
 import ZooMemory
+import ZooRecords
 
 /// Percentile bootstrap of a mean over segments (Efron and Tibshirani, *An Introduction to the
 /// Bootstrap*, chapter 13), with a fixed seed.
@@ -23,7 +24,7 @@ public enum SegmentBootstrap {
     }
     means.sort()
     return (
-      LatencySummary.quantile(0.025, sorted: means), LatencySummary.quantile(0.975, sorted: means)
+      Quantile.value(0.025, ofSorted: means), Quantile.value(0.975, ofSorted: means)
     )
   }
 }

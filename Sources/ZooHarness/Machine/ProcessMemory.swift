@@ -3,11 +3,11 @@ import Foundation
 /// What the system says about this process's memory and the machine's, bytes.
 public enum ProcessMemory {
   /// Memory that a new allocation may take without swapping: the system's estimate, lowered to what
-  /// a control group leaves.
+  /// a control group leaves. Cached files that the group would give up count as free.
   public static var available: Int {
     let system = value("MemAvailable", in: "/proc/meminfo") ?? total
     guard let limit = groupLimit, let used = groupUse else { return system }
-    return max(0, min(system, limit - used))
+    return max(0, min(system, limit - max(0, used - groupReclaimable)))
   }
 
   /// Main memory that the process may use.
@@ -66,6 +66,26 @@ public enum ProcessMemory {
       if let text = text(of: path), let bytes = Int(text) { return bytes }
     }
     return nil
+  }
+
+  private static var groupReclaimable: Int {
+    for path in ["/sys/fs/cgroup/memory.stat", "/sys/fs/cgroup/memory/memory.stat"] {
+      if let text = text(of: path) { return reclaimable(memoryStat: text) }
+    }
+    return 0
+  }
+
+  /// Bytes of cached files in the text of a control group's `memory.stat`; its first version counts
+  /// child groups in names of their own.
+  public static func reclaimable(memoryStat text: String) -> Int {
+    var values: [Substring: Int] = [:]
+    for line in text.split(separator: "\n") {
+      let words = line.split(separator: " ")
+      if words.count == 2, let bytes = Int(words[1]), bytes >= 0 { values[words[0]] = bytes }
+    }
+    return ["inactive_file", "active_file"].reduce(0) { sum, name in
+      sum + (values["total_\(name)"] ?? values[Substring(name)] ?? 0)
+    }
   }
 
   /// The number of kibibytes after `name:` in a file of such lines, as bytes.

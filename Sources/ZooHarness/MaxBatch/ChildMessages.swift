@@ -17,7 +17,7 @@ struct ChildRequest: Codable, Sendable, Hashable {
   var batch: Int
   /// Value of `RLIMIT_DATA`, bytes; nil: no limit.
   var limitBytes: Int?
-  /// Seconds after which no further decode step is begun.
+  /// Seconds after which no decode step but the first is begun.
   var seconds: Double
 
   var storage: CacheStorage? {
@@ -38,7 +38,7 @@ struct ChildReply: Codable, Sendable, Hashable {
   var workspaceBytes: Int
   /// Private writable bytes of the process at its end.
   var dataBytes: Int
-  /// Seconds of each decode step of all sequences.
+  /// Seconds of each decode step of all sequences; at least one.
   var stepSeconds: [Double]
 
   /// What the process takes beside weights, cache and workspace.

@@ -22,7 +22,7 @@ public enum MaxBatchChild {
 
   /// Tokens of the prefill chunk that every child runs.
   static let chunk = 64
-  /// Decode steps that every child runs.
+  /// Decode steps that a child runs; where time is short, only the first.
   static let steps = 3
 
   /// Heap kept free for small allocations, which the Swift runtime does not survive being refused.
@@ -31,7 +31,8 @@ public enum MaxBatchChild {
   static let heapReserve = 16 << 20
 
   /// Limits this process to what the request says, allocates weights, cache and workspace, fills
-  /// every row, runs a prefill chunk of one sequence and decode steps of all, and prints one line
+  /// every row, runs a prefill chunk of one sequence and at least one decode step of all, and
+  /// prints one line
   /// of JSON.
   /// - Returns: the exit code: 0, 75 where memory was refused, 70 for anything else, with a line on
   ///   standard error.
@@ -74,19 +75,16 @@ public enum MaxBatchChild {
       randomWeights: geometry, variant: variant, format: format, seed: request.seed, pool: pool)
     let runner = try DecoderRunner(model: model, pool: pool)
     let tokens = (0..<max(chunk, request.batch)).map { Int32($0 % geometry.vocabulary) }
-    let prefillBegin = elapsed()
     try runner.forward(
       tokens: Array(tokens.prefix(chunk)), plan: BatchPlan([(sequences[0], 0, chunk)]),
       cache: cache)
-    let tokenSeconds = (elapsed() - prefillBegin) / Double(chunk)
     try fill(cache, sequences: sequences, to: request.context - steps, pool: pool)
     let batch = Array(tokens.prefix(request.batch))
     var times: [Double] = []
     var start = request.context - steps
-    // The chunk's rate stands for the first step's; a later one takes about as long as the last.
-    while times.count < steps,
-      elapsed() + (times.last ?? tokenSeconds * Double(request.batch)) < request.seconds
-    {
+    // The first step always runs: logits and scratch of all sequences must be had before a batch
+    // counts. A later one takes about as long as the last.
+    while times.count < steps, elapsed() + (times.last ?? 0) < request.seconds || times.isEmpty {
       let plan = BatchPlan(sequences.map { ($0, start, 1) })
       let from = MonotonicClock.nanoseconds()
       try runner.forward(tokens: batch, plan: plan, cache: cache)

@@ -77,7 +77,7 @@ struct MaxBatchRunner {
   }
 
   /// Searches one variant at one context.
-  /// - Parameter roofs: for the predicted rate where no step was measured.
+  /// - Parameter roofs: of the machine, for the row.
   func run(_ search: MaxBatchCase, overhead: Int, roofs: MachineRoofs) async -> ResultRow {
     let computed: ZooPlanner.MaxBatch
     do {
@@ -158,12 +158,9 @@ struct MaxBatchRunner {
       row.kv?.metadataBytes = reply.metadataBytes
       row.memory = ResultRow.Memory(
         weightBytes: reply.weightBytes, workspaceBytes: reply.workspaceBytes)
-      if reply.stepSeconds.isEmpty {
-        row.maxBatch?.tokensPerSecondAtMax = predictedRate(search, batch: measured, roofs: roofs)
-        row.maxBatch?.rateOrigin = .predicted
-      } else {
+      if !reply.stepSeconds.isEmpty {
         row.maxBatch?.tokensPerSecondAtMax =
-          Double(measured) / LatencySummary.median(reply.stepSeconds)
+          Double(measured) / Quantile.median(reply.stepSeconds)
         row.maxBatch?.rateOrigin = .measured
       }
     }
@@ -175,25 +172,6 @@ struct MaxBatchRunner {
         + "sequence"
     }
     return row
-  }
-
-  /// Tokens a second at the roofline.
-  private func predictedRate(
-    _ search: MaxBatchCase, batch: Int, roofs: MachineRoofs
-  ) -> Double? {
-    let device = Device(
-      measured: "this machine", memoryBytes: ProcessMemory.total,
-      readBytesPerSecond: roofs.readGBPerSecond * 1e9,
-      peakFLOPsPerSecond: roofs.peakGFLOPPerSecond * 1e9)
-    guard
-      let cache = try? KVPlan(layouts: search.layouts),
-      let weights = try? WeightPlan(
-        geometry: suite.geometry, variant: search.variant,
-        bitsPerParameter: suite.weights.bytesPerElement * 8),
-      let plan = try? LatencyPlan(device: device, cache: cache, weights: weights),
-      let step = try? plan.step(context: search.context, sequences: batch)
-    else { return nil }
-    return step.tokensPerSecond
   }
 }
 

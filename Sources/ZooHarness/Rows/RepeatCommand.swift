@@ -6,6 +6,7 @@ struct RepeatCommand: Sendable {
   let suite: Suite
   let threads: Int
 
+  /// - Parameter prefillTokens: prompt tokens, where the case measures the time to first token.
   func text(
     scope: RowScope, variant: Variant, context: Int, batch: Int, prefillTokens: Int? = nil
   ) -> String {
@@ -37,7 +38,7 @@ struct RepeatCommand: Sendable {
   }
 
   private func shared(_ variant: Variant) -> [String] {
-    var words = ["--geometry", quoted(suite.geometry.name)]
+    var words = ["--geometry", quoted(suite.geometrySource ?? suite.geometry.name)]
     words += ["--variants", quoted(variant.notation)]
     return words + ["--weights", suite.weights.rawValue] + running
   }

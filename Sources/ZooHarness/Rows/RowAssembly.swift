@@ -15,7 +15,10 @@ struct RowAssembly: Sendable {
       "steps": "\(limits.steps)", "seconds": "\(limits.seconds)",
       "warm_up": "\(limits.warmUp)", "chunk": "\(BenchCase.chunk)",
     ]
-    extra["prefill_tokens"] = bench.prefillTokens.map { "\($0)" }
+    if let tokens = bench.prefillTokens {
+      extra["prefill_tokens"] = "\(tokens)"
+      extra["prefill_chunk"] = "\(FirstToken.chunk)"
+    }
     return key(
       scope: bench.scope, variant: bench.variant, context: bench.context, batch: bench.batch,
       weights: bench.scope == .step ? randomWeights : nil, filledBy: .synthetic, extra: extra
@@ -46,17 +49,17 @@ struct RowAssembly: Sendable {
       times.map { Double(value($0)) / 1e6 }
     }
     let samples = milliseconds(\.total)
-    let attention = LatencySummary.median(milliseconds(\.attention))
+    let attention = Quantile.median(milliseconds(\.attention))
     let bytes = Double(bench.readBytes)
     let flops = bench.attendFLOPs
     let roofline = bench.roofline(roofs)
     var decode = ResultRow.Decode(steps: times.count)
-    decode.itlMs = LatencySummary.latency(samples)
+    decode.itlMs = ResultRow.Latency(samples: samples)
     if let mean = decode.itlMs?.mean { decode.tokensPerSecond = Double(bench.batch) * 1e3 / mean }
     decode.samplesMs = samples
     decode.round = round
     decode.attentionMs = attention
-    decode.appendMs = LatencySummary.median(milliseconds(\.append))
+    decode.appendMs = Quantile.median(milliseconds(\.append))
     decode.attentionFlops = flops
     decode.attentionIntensity = flops / bytes
     decode.achievedGBPerSecond = bytes / (attention * 1e6)
@@ -72,14 +75,17 @@ struct RowAssembly: Sendable {
         + roofs.milliseconds(bytes: Double(linear.bytes), flops: linearFLOPs)
       if let latentPath {
         decode.mlaPath = latentPath
-        decode.absorbMs = LatencySummary.median(milliseconds(\.absorb))
+        decode.absorbMs = Quantile.median(milliseconds(\.absorb))
       }
     }
     return decode
   }
 
   /// Remarks on a case that ran: what a reader must know beside the numbers.
-  func remarks(_ bench: BenchCase, memory: ResultRow.Memory, kv: ResultRow.KV) -> [String] {
+  /// - Parameter prefillBytes: cache and scratch of the time to first token.
+  func remarks(
+    _ memory: ResultRow.Memory, kv: ResultRow.KV, prefillBytes: Int
+  ) -> [String] {
     var remarks: [String] = []
     if let cache = ProcessMemory.lastLevelCache, let read = kv.readBytesPerStep,
       read + (memory.weightBytes ?? 0) < 2 * cache
@@ -90,6 +96,7 @@ struct RowAssembly: Sendable {
     }
     let stated =
       (memory.weightBytes ?? 0) + (memory.workspaceBytes ?? 0) + (kv.allocatedBytes ?? 0)
+      + prefillBytes
     if let peak = memory.peakRSSBytes, peak > stated + stated / 20 + 64 << 20 {
       remarks.append(
         "peak memory of \(Quantity.text(bytes: peak)) is more than 5 % + 64 MiB over weights, "

@@ -11,6 +11,7 @@ struct GroupRunner {
   let pool: WorkerPool
   let probe: RoofProbe
   let models: ModelStore
+  let residence: ModelResidence
   /// Resident bytes of the process before any case.
   let baseline: Int
   /// Asked between steps; true ends the group.
@@ -20,8 +21,19 @@ struct GroupRunner {
   private struct Prepared {
     let bench: BenchCase
     let runner: any DecodeCase
+    /// Resident bytes that it took at the most while it was made, and takes since; nil where the
+    /// system does not say.
+    let resident: (peak: Int, settled: Int)?
     var memory: ResultRow.Memory
     var kv: ResultRow.KV
+  }
+
+  /// What was measured of one case.
+  private struct Measured {
+    var times: [StepTimes]
+    /// Most that the resident set grew while steps and first token were timed.
+    var growth = 0
+    var firstToken: (nanoseconds: Int64, bytes: Int)?
   }
 
   /// What became of a case before its steps were timed.
@@ -62,9 +74,14 @@ struct GroupRunner {
   /// that are there already.
   private func prepare(_ bench: BenchCase) -> Preparation {
     do {
-      let model = bench.scope == .step ? try models.model(bench.variant) : nil
       let before = ProcessMemory.resident
       let canWatch = ProcessMemory.resetPeak()
+      let model = bench.scope == .step ? try models.model(bench.variant) : nil
+      // Weights that an earlier case made are resident already.
+      let shared = model.flatMap { residence.bytes(of: $0, bench.variant) }
+      if let model, shared == nil {
+        residence.record(model, bench.variant, bytes: max(0, ProcessMemory.resident - before))
+      }
       let runner: any DecodeCase =
         if let model {
           try StepCase(
@@ -86,10 +103,15 @@ struct GroupRunner {
       }
       kv.metadataBytes = runner.cache.metadataBytes
       let memory = ResultRow.Memory(
-        weightBytes: model?.weightBytes, workspaceBytes: runner.workspaceBytes,
-        peakRSSBytes: canWatch
-          ? ProcessMemory.peakResident - before + (model?.weightBytes ?? 0) + baseline : nil)
-      return .ready(Prepared(bench: bench, runner: runner, memory: memory, kv: kv))
+        weightBytes: model?.weightBytes, workspaceBytes: runner.workspaceBytes)
+      let others = before - (shared ?? 0)
+      let resident = (
+        peak: ProcessMemory.peakResident - others, settled: ProcessMemory.resident - others
+      )
+      return .ready(
+        Prepared(
+          bench: bench, runner: runner, resident: canWatch ? resident : nil, memory: memory,
+          kv: kv))
     } catch {
       return .refused(
         rows.row(bench, status: .failed, reason: "\(error)", machine: rows.facts.machine()))
@@ -103,16 +125,16 @@ struct GroupRunner {
     var stable = false
     // A second time where the machine changed under the first.
     for attempt in 0..<2 {
-      guard let times = try timer.run(ready.map(\.runner)) else {
+      guard let measured = try time(ready, timer) else {
         return ready.map { interrupted($0.bench) }
       }
       let after = try probe.measure()
       stable = before.agrees(with: after)
       if stable || attempt == 1 {
         let roofs = before.mean(with: after)
-        return try zip(ready, times).map { prepared, times in
-          try row(
-            prepared, times: times, roofs: roofs, stable: stable,
+        return zip(ready, measured).map { prepared, measured in
+          row(
+            prepared, measured, roofs: roofs, stable: stable,
             round: ready.count > 1 ? round(ready) : nil)
         }
       }
@@ -121,33 +143,65 @@ struct GroupRunner {
     return []
   }
 
+  /// Times the steps of all cases in turn, then the first token of those that measure it; nil when
+  /// stopped before the end.
+  private func time(_ ready: [Prepared], _ timer: TurnTimer) throws -> [Measured]? {
+    let (times, growth) = try watched { try timer.run(ready.map(\.runner)) }
+    guard let times else { return nil }
+    var measured = times.map { Measured(times: $0, growth: growth) }
+    for (index, prepared) in ready.enumerated() {
+      guard let step = prepared.runner as? StepCase, let tokens = prepared.bench.prefillTokens
+      else { continue }
+      let (time, growth) = try watched {
+        let prompt = try FirstToken(
+          model: step.runner.model, tokens: tokens, storage: suite.storage, seed: suite.seed,
+          pool: pool)
+        return try prompt.measure(stopped: stopped).map { ($0, prompt.bytes) }
+      }
+      guard let time else { return nil }
+      measured[index].firstToken = (time.0, time.1)
+      measured[index].growth = max(measured[index].growth, growth)
+    }
+    return measured
+  }
+
+  /// A result, and the most that the resident set grew meanwhile.
+  private func watched<Result>(_ body: () throws -> Result) rethrows -> (Result, growth: Int) {
+    ProcessMemory.resetPeak()
+    let before = ProcessMemory.resident
+    let result = try body()
+    return (result, max(0, ProcessMemory.peakResident - before))
+  }
+
   /// A name for the cases that were timed in turn.
   private func round(_ ready: [Prepared]) -> String {
     CaseKey.hash(ready.map { rows.caseID($0.bench) }.joined(separator: " "))
   }
 
   private func row(
-    _ prepared: Prepared, times: [StepTimes], roofs: MachineRoofs, stable: Bool, round: String?
-  ) throws -> ResultRow {
+    _ prepared: Prepared, _ measured: Measured, roofs: MachineRoofs, stable: Bool, round: String?
+  ) -> ResultRow {
     let bench = prepared.bench
     let step = prepared.runner as? StepCase
     var row = rows.row(
       bench, status: .ok, machine: rows.facts.machine(roofs: roofs, stable: stable))
     row.kv = prepared.kv
     row.memory = prepared.memory
+    row.memory?.peakRSSBytes = prepared.resident.map {
+      baseline + max($0.peak, $0.settled + measured.growth)
+    }
     row.weights?.hash = step?.runner.model.weightHash
     row.decode = rows.decode(
-      bench, times: times, roofs: roofs, linear: step.map { LinearWork($0.runner.model) },
+      bench, times: measured.times, roofs: roofs, linear: step.map { LinearWork($0.runner.model) },
       latentPath: step?.runner.latentPath?.rawValue, round: round)
-    if let step, let tokens = bench.prefillTokens {
-      let time = try StepCase.timeToFirstToken(
-        model: step.runner.model, tokens: tokens, storage: suite.storage, seed: suite.seed,
-        pool: pool)
+    if let first = measured.firstToken, let tokens = bench.prefillTokens {
       row.prefill = ResultRow.Prefill(
-        tokens: tokens, ttftMs: Double(time) / 1e6,
-        tokensPerSecond: Double(tokens) * 1e9 / Double(time))
+        tokens: tokens, ttftMs: Double(first.nanoseconds) / 1e6,
+        tokensPerSecond: Double(tokens) * 1e9 / Double(first.nanoseconds))
     }
-    let remarks = rows.remarks(bench, memory: prepared.memory, kv: prepared.kv)
+    let remarks = rows.remarks(
+      row.memory ?? prepared.memory, kv: prepared.kv,
+      prefillBytes: measured.firstToken?.bytes ?? 0)
     row.reason = remarks.isEmpty ? nil : remarks.joined(separator: "; ")
     return row
   }

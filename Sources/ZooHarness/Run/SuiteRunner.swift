@@ -90,6 +90,7 @@ public struct SuiteRunner: Sendable {
     let baseline = ProcessMemory.resident
     let probe = RoofProbe(pool: pool)
     let models = ModelStore(suite: suite, pool: pool)
+    let residence = ModelResidence()
     let shared = ModelStore.sharedBytes(suite)
     let groups = CaseGroup.groups(
       fitting, budget: budget, bytes: computedBytes, shared: { $0.scope == .step ? shared : 0 })
@@ -99,7 +100,7 @@ public struct SuiteRunner: Sendable {
       log.announce(group.cases[0], count: group.cases.count)
       let runner = GroupRunner(
         suite: suite, rows: rows, pool: pool, probe: probe, models: models,
-        baseline: baseline, stopped: { Interruption.isRequested })
+        residence: residence, baseline: baseline, stopped: { Interruption.isRequested })
       for row in try runner.run(group) { try log.append(row) }
     }
   }

@@ -96,6 +96,9 @@ public struct Suite: Sendable, Hashable {
   public var name: String
   /// The model's shape.
   public var geometry: ModelGeometry
+  /// What the shape was read from, where that is not its name: a checkpoint's folder. Commands that
+  /// repeat a case print it.
+  public var geometrySource: String?
   /// Variants that are compared.
   public var variants: [Variant]
   /// How weights are stored.
@@ -125,15 +128,15 @@ public struct Suite: Sendable, Hashable {
 
   /// A suite; scopes that are nil are not run.
   public init(
-    name: String, geometry: ModelGeometry, variants: [Variant], weights: WeightFormat = .float16,
-    storage: CacheStorage = .ring, threads: Int? = nil, seed: UInt64 = 1,
-    memoryFraction: Double = 0.8, limits: Limits = Limits(), tail: Tail? = nil,
-    attention: Grid? = nil,
-    step: Grid? = nil, prefillTokens: Int? = nil, maxBatch: MaxBatch? = nil,
-    fidelity: Fidelity? = nil
+    name: String, geometry: ModelGeometry, geometrySource: String? = nil, variants: [Variant],
+    weights: WeightFormat = .float16, storage: CacheStorage = .ring, threads: Int? = nil,
+    seed: UInt64 = 1, memoryFraction: Double = 0.8, limits: Limits = Limits(), tail: Tail? = nil,
+    attention: Grid? = nil, step: Grid? = nil, prefillTokens: Int? = nil,
+    maxBatch: MaxBatch? = nil, fidelity: Fidelity? = nil
   ) {
     self.name = name
     self.geometry = geometry
+    self.geometrySource = geometrySource
     self.variants = variants
     self.weights = weights
     self.storage = storage
@@ -181,13 +184,12 @@ public struct Suite: Sendable, Hashable {
       try require(
         grid.batches.allSatisfy { (1...1 << 20).contains($0) }, "batches", "1 to 1,048,576")
     }
-    for grid in [attention, step].compactMap({ $0 }) {
-      try require(
-        mostWork(grid) < 0x1p60, "contexts and batches",
-        "sizes whose bytes and FLOPs fit into 60 bits")
-    }
     let contexts = (attention?.contexts ?? []) + (step?.contexts ?? []) + (maxBatch?.contexts ?? [])
     try require(contexts.allSatisfy { (1...1 << 31).contains($0) }, "contexts", "1 to 2 Gi tokens")
+    for grid in [attention, step].compactMap({ $0 }) {
+      try requireCountable(contexts: grid.contexts, batches: grid.batches)
+    }
+    try requireCountable(contexts: maxBatch?.contexts ?? [], batches: [1])
     try require((1...1 << 20).contains(prefillTokens ?? 1), "prefill_tokens", "1 to 1,048,576")
     try require((1...1_000_000).contains(limits.steps), "steps", "1 to 1,000,000")
     try require(limits.seconds > 0 && limits.seconds <= 86_400, "seconds", "over 0 to 86,400")
@@ -204,7 +206,9 @@ public struct Suite: Sendable, Hashable {
       try require(
         maxBatch.contexts.allSatisfy { $0 > 64 + 3 }, "max_batch contexts",
         "over 67, for a prefill of 64 tokens and three steps")
-      try require(maxBatch.secondsPerChild > 0, "seconds_per_child", "over 0")
+      try require(
+        maxBatch.secondsPerChild > 0 && maxBatch.secondsPerChild <= 86_400, "seconds_per_child",
+        "over 0 to 86,400")
     }
     if let fidelity {
       try require(!fidelity.variants.isEmpty, "fidelity variants", "at least one")
@@ -212,17 +216,21 @@ public struct Suite: Sendable, Hashable {
     }
   }
 
-  /// About the largest whole number that is computed for a case of `grid`: FLOPs of attention over
-  /// its cache.
-  private func mostWork(_ grid: Grid) -> Double {
-    let tokens = Double(grid.contexts.max() ?? 0) * Double(grid.batches.max() ?? 0)
-    return variants.map { variant in
-      ((try? variant.layouts(for: geometry)) ?? []).reduce(0) { sum, layout in
-        let shape = layout.shape
-        let width = Double(shape.keyWidth + shape.valueWidth)
-        return sum + 8 * Double(shape.streams) * Double(shape.queryHeadsPerStream) * width
-      } * tokens
-    }.max() ?? 0
+  /// Refuses contexts and batches whose products, in bytes or FLOPs, no `Int` could hold.
+  private func requireCountable(contexts: [Int], batches: [Int]) throws(HarnessError) {
+    guard let context = contexts.max(), let batch = batches.max() else { return }
+    for variant in variants {
+      let layouts = try layouts(variant)
+      if BenchCase.mostCounted(
+        layouts, context: context, batch: batch, vocabulary: geometry.vocabulary) == nil
+      {
+        throw HarnessError(
+          .usage,
+          "suite \(name): contexts, batches: \(context) tokens × \(batch) sequences of "
+            + "\(variant.notation) on \(geometry.name) are more bytes than can be counted; "
+            + "expected a smaller context or batch")
+      }
+    }
   }
 
   private func require(

@@ -62,14 +62,17 @@ public struct SuiteFile: Sendable {
 
   private func suite(from root: SuiteMapping) throws(HarnessError) -> Suite {
     let named = try root.require("geometry")
+    let source: String
     let shape: ModelGeometry
     do {
-      shape = try geometry(try named.text())
+      source = try named.text()
+      shape = try geometry(source)
     } catch {
       throw named.refused("\(error)")
     }
     var suite = Suite(
       name: try root.require("name").text(), geometry: shape,
+      geometrySource: source.contains("/") ? source : nil,
       variants: try root["variants"].map { value throws(HarnessError) in
         try variants(value, on: shape)
       } ?? [])

@@ -11,6 +11,17 @@ public struct RowFile: Sendable, Hashable {
   /// Whether the last whole row lacks its line break.
   public let needsLineBreak: Bool
 
+  /// The rows of a file for a reader that needs some.
+  /// - Throws: ``RecordError``: as reading does, and `badData` for a file without a row.
+  public static func someRows(path: String) throws(RecordError) -> [ResultRow] {
+    let rows = try RowFile(path: path).rows
+    guard !rows.isEmpty else {
+      throw RecordError(
+        kind: .badData, file: path, expected: "expected at least one result row, found none")
+    }
+    return rows
+  }
+
   /// Reads a file of rows.
   ///
   /// - Parameters:

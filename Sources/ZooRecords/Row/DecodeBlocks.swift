@@ -3,7 +3,7 @@ extension ResultRow {
   public struct Prefill: Codable, Sendable, Hashable {
     /// Prompt tokens of each sequence.
     public var tokens: Int
-    /// Time from the prompt to its first new token, in ms.
+    /// Time from the prompt to the logits of its last token, in ms.
     public var ttftMs: Double?
     /// Prompt tokens of all sequences a second.
     public var tokensPerSecond: Double?
@@ -49,22 +49,20 @@ extension ResultRow {
 
     /// Summary of raw samples in ms; `nil` without samples.
     ///
-    /// A percentile q is absent below 10 ÷ (1 − q) samples, the median excepted, which any
-    /// sample has. Percentiles interpolate linearly between the two nearest samples.
+    /// A percentile q is absent below 10 ÷ (1 − q) samples (20 for the median, 100 for p90, 1,000
+    /// for p99); mean and largest are always there. Percentiles are linear between the two nearest
+    /// samples.
     public init?(samples: [Double]) {
-      guard !samples.isEmpty else { return nil }
       let sorted = samples.sorted()
-      func percentile(_ q: Double) -> Double {
-        let place = q * Double(sorted.count - 1)
-        let below = Int(place)
-        let above = Swift.min(below + 1, sorted.count - 1)
-        return sorted[below] + (place - Double(below)) * (sorted[above] - sorted[below])
+      guard let largest = sorted.last else { return nil }
+      func percentile(_ q: Double, from fewest: Int) -> Double? {
+        samples.count >= fewest ? Quantile.value(q, ofSorted: sorted) : nil
       }
       mean = samples.reduce(0, +) / Double(samples.count)
-      p50 = percentile(0.5)
-      p90 = samples.count >= 100 ? percentile(0.9) : nil
-      p99 = samples.count >= 1000 ? percentile(0.99) : nil
-      max = sorted[sorted.count - 1]
+      p50 = percentile(0.5, from: 20)
+      p90 = percentile(0.9, from: 100)
+      p99 = percentile(0.99, from: 1_000)
+      max = largest
     }
   }
 
@@ -81,11 +79,11 @@ extension ResultRow {
     /// Cases with the same value were measured in turn: sample i of each belongs to round i,
     /// so that their samples may be compared in pairs.
     public var round: String?
-    /// Attend and merge, ms a step.
+    /// Attend and merge, ms: the median over the steps, however few.
     public var attentionMs: Double?
-    /// Quantise and write, ms a step.
+    /// Quantise and write, ms: the median over the steps, however few.
     public var appendMs: Double?
-    /// MLA's per-head products, ms a step.
+    /// MLA's per-head products, ms: the median over the steps, however few.
     public var absorbMs: Double?
     /// FLOPs of attention.
     public var attentionFlops: Double?
@@ -105,7 +103,7 @@ extension ResultRow {
     public var stepRooflineMs: Double?
     /// Which roof limits attention.
     public var bound: RowBound?
-    /// How MLA computed: `absorbed` or `expanded`.
+    /// How MLA computed: `absorbed`, `expanded`, or `automatic` where one call took both.
     public var mlaPath: String?
 
     /// Decode steps; metrics are set as they are measured.

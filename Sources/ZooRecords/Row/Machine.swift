@@ -21,9 +21,9 @@ extension ResultRow {
     public var commit: String
     /// When the case ended: ISO 8601, UTC, such as `2026-01-31T12:00:00Z`.
     public var date: String
-    /// Probed read bandwidth, GB/s (10⁹); the lesser of before and after the case.
+    /// Probed read bandwidth, GB/s (10⁹); the mean of before and after the case.
     public var readGBPerSecond: Double?
-    /// Probed arithmetic peak in float32, GFLOP/s.
+    /// Probed arithmetic peak in float32, GFLOP/s; the mean of before and after the case.
     public var peakGFLOPPerSecond: Double?
     /// Whether the probes before and after the case agree within 10 %.
     public var stable: Bool?

@@ -12,7 +12,7 @@ public struct ResultRow: Codable, Sendable, Hashable {
   public var caseID: String
   /// How the case ended.
   public var status: RowStatus
-  /// Why it is not `ok`, in one line.
+  /// Why it is not `ok`, or remarks on a row that is; one line.
   public var reason: String?
   /// Measured or predicted.
   public var origin: RowOrigin
@@ -22,7 +22,7 @@ public struct ResultRow: Codable, Sendable, Hashable {
   public var suite: String
   /// The variant in its shortest notation, such as `gqa:8/cla:2@f16`.
   public var variant: String
-  /// Why an axis value saves nothing here; see ``NoopReason``.
+  /// Why an axis value saves nothing here, in words.
   public var noop: String?
   /// The model's shape.
   public var geometry: Geometry

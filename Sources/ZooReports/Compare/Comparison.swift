@@ -59,6 +59,8 @@ public struct Comparison: Sendable, Hashable {
   public let entries: [Entry]
   /// Cases that gave numbers in A and no longer do in B.
   public let losses: [Loss]
+  /// Cases that are in both, whether or not they gave numbers.
+  public let sharedCases: Int
   /// Cases only in A.
   public let onlyInA: [ResultRow]
   /// Cases only in B.
@@ -67,6 +69,9 @@ public struct Comparison: Sendable, Hashable {
   public let warnings: [String]
   /// Allowed worsening: 0.05 is 5 %.
   public let threshold: Double
+
+  /// Whether no case is in both, so that nothing was compared; the command line then exits 65.
+  public var sharesNoCase: Bool { sharedCases == 0 }
 
   /// Whether anything got worse past the threshold; the command line then exits 1.
   public var hasRegression: Bool { !losses.isEmpty || entries.contains(where: \.isRegression) }
@@ -95,6 +100,7 @@ public struct Comparison: Sendable, Hashable {
       old[row.caseID].map { comparer.entries($0, row) } ?? []
     }
     losses = shared.filter { $0.status != .ok && old[$0.caseID]?.status == .ok }.map(Loss.init)
+    sharedCases = shared.count
     onlyInA = sorted(old.values.filter { new[$0.caseID] == nil })
     onlyInB = sorted(new.values.filter { old[$0.caseID] == nil })
     warnings = Self.warnings(before, after, shared: shared.count)

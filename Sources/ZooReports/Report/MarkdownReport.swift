@@ -63,8 +63,12 @@ public struct MarkdownReport: Sendable {
   /// links to nothing missing.
   ///
   /// - Parameter path: The report's file, such as `Reports/2026-01-31.md`.
-  /// - Throws: `RecordError` (`cannotWrite`).
+  /// - Throws: `RecordError`: `badData` where there is no row, `cannotWrite`.
   public func write(to path: String) throws(RecordError) {
+    guard !runs.isEmpty else {
+      throw RecordError(
+        kind: .badData, file: path, expected: "expected result rows for a report, found none")
+    }
     let slash = path.lastIndex(of: "/").map { path.index(after: $0) } ?? path.startIndex
     let folder = path[..<slash]
     let name = path[slash...]

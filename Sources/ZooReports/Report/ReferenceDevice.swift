@@ -9,7 +9,9 @@ struct ReferenceDevice: Sendable, Hashable {
   /// FLOPs in the time of reading a byte.
   var ridge: Double { peakTFLOPPerSecond / bandwidthTBPerSecond }
 
-  /// NVIDIA's data sheet of the H200.
+  /// NVIDIA's data sheet of the H200 SXM (989 TFLOP/s is bfloat16 without sparsity):
+  /// <https://www.nvidia.com/en-us/data-center/h200/>. The planner has the device too, which reports
+  /// do not import.
   static let h200 = ReferenceDevice(
     name: "H200 SXM", peakTFLOPPerSecond: 989, bandwidthTBPerSecond: 4.8)
 }
