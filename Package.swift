@@ -63,7 +63,15 @@ let package = Package(
         "ZooHarness", "ZooModels", "ZooPlanner", "ZooRecords", "AttentionCore",
         "ZooLinearAlgebra", "ZooMemory",
       ]),
-    .testTarget(name: "ZooModelsTests", dependencies: ["ZooModels"]),
+    .testTarget(
+      name: "AttentionZooTests",
+      dependencies: ["AttentionZoo", "AttentionCore", "ZooLinearAlgebra", "ZooMemory"]),
+    .testTarget(
+      name: "ZooModelsTests",
+      dependencies: [
+        "ZooModels", "AttentionZoo", "AttentionCore", "ZooLinearAlgebra", "ZooMemory",
+        "AllocationCounter",
+      ]),
     .testTarget(
       name: "ConformanceTests",
       dependencies: [

@@ -16,29 +16,67 @@ struct ConformanceFailure: Error, CustomStringConvertible {
 /// Runs one variant's attention layers through ragged schedules and every kind of cache, and holds
 /// the results against the float64 reference and against each other.
 struct ConformanceChecker {
-  /// Sequences of 0, 1, a page, a window and more tokens before the last ones are decoded.
-  static let lengths = [41, 18, 5, 1]
-  static let geometry = ModelGeometry(
-    name: "conformance", layers: 6, hidden: 48, queryHeads: 4, keyValueHeads: 4, headWidth: 16,
-    mlpWidth: 8, vocabulary: 8, tiedEmbeddings: true, maxPositions: 64)
+  /// Sequences that end within a page, at a window, past one, and long after a ring of the widest
+  /// sample window has wrapped and pages have been given back.
+  static let lengths = [73, 18, 5, 1]
+  /// More tokens than any sequence has, so that rings and page pools are smaller than it.
+  static let capacity = 96
+  static let geometry = geometry(heads: 4)
   static let storages: [CacheStorage] = [
-    .contiguous, .ring, .paged(pageTokens: 1), .paged(pageTokens: 3), .paged(pageTokens: 16),
+    .ring, .paged(pageTokens: 3), .contiguous, .paged(pageTokens: 1), .paged(pageTokens: 16),
   ]
+
+  /// Six layers of heads of 16 elements.
+  static func geometry(heads: Int) -> ModelGeometry {
+    ModelGeometry(
+      name: "conformance", layers: 6, hidden: 48, queryHeads: heads, keyValueHeads: heads,
+      headWidth: 16, mlpWidth: 8, vocabulary: 8, tiedEmbeddings: true, maxPositions: 128)
+  }
 
   let variant: Variant
   let layouts: [KVLayout]
   private let pool: WorkerPool
   private let modules: [any AttentionModule]
+  private let runs: [Run]
   /// `[sequence][layer][position][D]`
   private let inputs: [[[[Float]]]]
 
-  init(_ notation: String, registry: AxisRegistry, pool: WorkerPool) throws {
+  /// A schedule on a kind of cache.
+  struct Run {
+    var schedule: Schedule
+    var storage: CacheStorage
+
+    /// Every schedule on every cache.
+    static let all = storages.flatMap { storage in
+      Schedule.allCases.map { Run(schedule: $0, storage: storage) }
+    }
+
+    /// Two schedules on each of three caches; which ones changes from turn to turn, so that
+    /// neighbours in a list of variants meet all between them.
+    static func some(turn: Int) -> [Run] {
+      [0, 1, 3].flatMap { place in
+        (0..<2).map { second in
+          Run(
+            schedule: Schedule.allCases[(turn / 5 + place + 2 * second) % 4],
+            storage: storages[(turn + place) % 5])
+        }
+      }
+    }
+  }
+
+  /// - Parameter customise: a layer's module with more of its options set.
+  init(
+    _ notation: String, geometry: ModelGeometry = geometry, registry: AxisRegistry = .standard,
+    runs: [Run] = Run.all, pool: WorkerPool,
+    customise: (any AttentionModule) throws -> any AttentionModule = { $0 }
+  ) throws {
     variant = try registry.variant(notation)
     self.pool = pool
+    self.runs = runs
     let model = try DecoderModel(
-      randomWeights: Self.geometry, variant: variant, format: .float32, seed: 7, pool: pool)
+      randomWeights: geometry, variant: variant, format: .float32, seed: 7, pool: pool)
     layouts = model.layouts
-    modules = model.layers.map(\.attention)
+    modules = try model.layers.map { try customise($0.attention) }
     var generator = SeededGenerator(seed: 11)
     inputs = Self.lengths.map { length in
       (0..<Self.geometry.layers).map { _ in
@@ -54,11 +92,12 @@ struct ConformanceChecker {
   /// Tolerance of an output against the reference. Outputs are of order 1; rounding a row's
   /// elements by a relative ε moves a score by about ε·√width·|q·k| and an output by ε, both under
   /// 16 ε here; float32 accumulation stays under 2e-5.
-  private var tolerance: Double {
-    16 * max(variantCodec.first.relativeError, variantCodec.second.relativeError) + 2e-5
-  }
+  private var tolerance: Double { 16 * relativeError + 2e-5 }
 
-  private var variantCodec: CodecPair { layouts[0].codec }
+  /// The largest of any codec of the variant.
+  private var relativeError: Double {
+    layouts.flatMap { [$0.codec.first.relativeError, $0.codec.second.relativeError] }.max() ?? 0
+  }
 
   /// Checks every statement. Throws the first that fails.
   func check() throws {
@@ -70,12 +109,10 @@ struct ConformanceChecker {
     try compare(tokenwise, reference, tolerance, "decode equals the float64 reference")
     let settled = tokenwise.map { $0.map { $0.map { $0.map(Double.init) } } }
     // Rows are rounded from projections that may differ in the last bit between schedules.
-    let step = 4 * max(variantCodec.first.relativeError, variantCodec.second.relativeError) + 2e-5
-    for storage in Self.storages {
-      for schedule in Schedule.allCases where schedule != .tokenwise || storage != .contiguous {
-        let outputs = try run(schedule, storage: storage)
-        try compare(outputs, settled, step, "\(schedule) on \(storage) equals decoding")
-      }
+    let step = 4 * relativeError + 2e-5
+    for run in runs where run.schedule != .tokenwise || run.storage != .contiguous {
+      let outputs = try self.run(run.schedule, storage: run.storage)
+      try compare(outputs, settled, step, "\(run.schedule) on \(run.storage) equals decoding")
     }
     if modules.contains(where: { $0 is LatentAttention }) {
       for path in [LatentPath.absorbed, .expanded] {
@@ -90,7 +127,7 @@ struct ConformanceChecker {
   /// Allocated bytes are the layout's plus stated rounding and metadata, for every cache.
   private func checkBytes() throws {
     for storage in Self.storages {
-      let plan = CachePlan(storage: storage, sequences: 3, capacity: 41, maxChunk: 8)
+      let plan = CachePlan(storage: storage, sequences: 3, capacity: Self.capacity, maxChunk: 8)
       let cache = try KVCache(layouts: layouts, plan: plan)
       for _ in 0..<3 { _ = try cache.addSequence() }
       let footprint = CacheFootprint(layouts: layouts, plan: plan)
@@ -101,32 +138,48 @@ struct ConformanceChecker {
           "allocated bytes equal the layout's on \(storage)",
           "\(cache.allocatedBytes) + \(cache.metadataBytes) against \(footprint)")
       }
-      let ideal = layouts.reduce(0) { $0 + $1.idealBytes(context: 41) } * 3
+      let ideal = layouts.reduce(0) { $0 + $1.idealBytes(context: Self.capacity) } * 3
       guard footprint.rowBytes - footprint.roundingBytes >= ideal else {
         throw failure("a cache holds at least the ideal bytes", "\(footprint) below \(ideal)")
       }
     }
   }
 
-  /// A fork and its parent diverge without touching each other, whatever the cache.
+  /// A fork and its parent diverge without touching each other, whatever the cache, also where
+  /// either is truncated and goes on with other rows.
   private func checkForks(_ step: Double) throws {
-    for storage in Self.storages {
-      let runner = try Runner(self, storage: storage)
+    /// Tokens of sequence 0 at their places, and other rows at these places.
+    func straight(_ tokens: Range<Int>) -> Input { Input(start: tokens.lowerBound, rows: tokens) }
+    func detour(at start: Int, _ rows: Range<Int>) -> Input { Input(start: start, rows: rows) }
+    /// What decoding inputs one after the other gives for the last, alone in a plain cache.
+    func alone(_ inputs: Input...) throws -> [[[Float]]] {
+      let runner = try Runner(self, storage: .contiguous, maxChunk: Self.capacity)
+      let slot = try runner.open()
+      return try inputs.map { try runner.advance(slot, $0) }.last ?? []
+    }
+    let longAlone = try alone(straight(0..<38), straight(38..<44))
+    let parentAlone = try alone(straight(0..<37), detour(at: 37, 3..<7))
+    let childAlone = try alone(straight(0..<40), detour(at: 40, 50..<56))
+    let laterAlone = try alone(
+      straight(0..<37), detour(at: 37, 3..<7), detour(at: 41, 60..<66))
+    for storage in Set(runs.map(\.storage)).sorted(by: { "\($0)" < "\($1)" }) {
+      let runner = try Runner(self, storage: storage, maxChunk: 8)
       let parent = try runner.open()
-      // Both continue with the rows of sequence 0, the child after a detour through sequence 1's.
-      try runner.advance([(parent, 0, 0..<12)])
-      let child = try runner.cache.fork(parent, at: 12)
-      let detour = try runner.advance([(child, 1, 12..<16)])
-      let parentOut = try runner.advance([(parent, 0, 12..<18)])
-      let expected = try Runner(self, storage: .contiguous)
-      let plain = try expected.open()
-      try expected.advance([(plain, 0, 0..<12)])
-      let straight = try expected.advance([(plain, 0, 12..<18)])
-      try close(parentOut, straight, step, "a fork leaves its parent alone on \(storage)")
-      let other = try expected.open()
-      try expected.advance([(other, 0, 0..<12)])
-      let detourAlone = try expected.advance([(other, 1, 12..<16)])
-      try close(detour, detourAlone, step, "a parent leaves its fork alone on \(storage)")
+      for first in stride(from: 0, to: 40, by: 8) {
+        try runner.advance(parent, straight(first..<first + 8))
+      }
+      let child = try runner.cache.fork(parent, at: 38)
+      // The parent goes on first, with other rows from before the place of the fork.
+      try runner.cache.truncate(parent, to: 37)
+      let parentOut = try runner.advance(parent, detour(at: 37, 3..<7))
+      try close(parentOut, parentAlone, step, "a truncated parent takes other rows on \(storage)")
+      let childOut = try runner.advance(child, straight(38..<44))
+      try close(childOut, longAlone, step, "a parent leaves its fork alone on \(storage)")
+      try runner.cache.truncate(child, to: 40)
+      let again = try runner.advance(child, detour(at: 40, 50..<56))
+      try close(again, childAlone, step, "a truncated fork takes other rows on \(storage)")
+      let later = try runner.advance(parent, detour(at: 41, 60..<66))
+      try close(later, laterAlone, step, "a fork leaves its parent alone on \(storage)")
     }
   }
 
@@ -136,7 +189,7 @@ struct ConformanceChecker {
   enum Schedule: CaseIterable {
     /// One token of every sequence a call, all from the start.
     case tokenwise
-    /// A prompt of all but three tokens in one call, then decode.
+    /// All but three tokens in calls of at most 24, then decode.
     case prefill
     /// Chunks of seven tokens.
     case chunked
@@ -155,7 +208,7 @@ struct ConformanceChecker {
           let count: Int
           switch self {
           case .tokenwise: count = 1
-          case .prefill: count = done[sequence] == 0 ? max(1, left - 3) : 1
+          case .prefill: count = min(24, max(1, left - 3))
           case .chunked: count = min(7, left)
           case .ragged:
             if turn < sequence { continue }
@@ -172,16 +225,23 @@ struct ConformanceChecker {
   }
 
   /// Outputs `[sequence][layer][position][D]` of all tokens under a schedule.
-  private func run(
+  func run(
     _ schedule: Schedule, storage: CacheStorage, path: LatentPath = .automatic
   ) throws -> [[[[Float]]]] {
-    let runner = try Runner(self, storage: storage, path: path)
+    let calls = schedule.calls(Self.lengths)
+    let runner = try Runner(
+      self, storage: storage, maxChunk: calls.joined().map(\.tokens.count).max() ?? 1, path: path)
     let slots = try Self.lengths.map { _ in try runner.open() }
     var outputs = Self.lengths.map { _ in
-      (0..<Self.geometry.layers).map { _ in [[Float]]() }
+      layouts.map { _ in [[Float]]() }
     }
-    for call in schedule.calls(Self.lengths) {
-      let results = try runner.advance(call.map { (slots[$0.sequence], $0.sequence, $0.tokens) })
+    for call in calls {
+      let results = try runner.advance(
+        call.map {
+          Item(
+            slot: slots[$0.sequence], sequence: $0.sequence,
+            input: Input(start: $0.tokens.lowerBound, rows: $0.tokens))
+        })
       for (layer, rows) in results.enumerated() {
         var row = 0
         for item in call {
@@ -193,6 +253,20 @@ struct ConformanceChecker {
     return outputs
   }
 
+  /// Hidden states of a sequence, by index, for the tokens from `start` on.
+  struct Input {
+    var start: Int
+    var rows: Range<Int>
+  }
+
+  /// One sequence's part of a call.
+  struct Item {
+    var slot: Int
+    /// The sequence whose hidden states are taken.
+    var sequence = 0
+    var input: Input
+  }
+
   /// The layers of the variant on one cache.
   private final class Runner {
     let checker: ConformanceChecker
@@ -200,34 +274,40 @@ struct ConformanceChecker {
     let workspace: AttentionWorkspace
 
     init(
-      _ checker: ConformanceChecker, storage: CacheStorage, path: LatentPath = .automatic
+      _ checker: ConformanceChecker, storage: CacheStorage, maxChunk: Int,
+      path: LatentPath = .automatic
     ) throws {
       self.checker = checker
       cache = try KVCache(
         layouts: checker.layouts,
-        plan: CachePlan(storage: storage, sequences: 4, capacity: 41, maxChunk: 41))
-      workspace = try AttentionWorkspace(pool: checker.pool, maximumInputs: 128)
+        plan: CachePlan(
+          storage: storage, sequences: ConformanceChecker.lengths.count,
+          capacity: ConformanceChecker.capacity, maxChunk: maxChunk))
+      workspace = try AttentionWorkspace(pool: checker.pool, maximumInputs: 256)
       workspace.latentPath = path
     }
 
     func open() throws -> Int { try cache.addSequence() }
 
-    /// Runs tokens of input sequences through all layers. Returns `[layer][row][D]`.
+    /// Runs hidden states of sequence 0. Returns `[layer][row][D]`.
     @discardableResult
-    func advance(
-      _ items: [(slot: Int, input: Int, tokens: Range<Int>)]
-    ) throws -> [[[Float]]] {
-      let plan = BatchPlan(items.map { ($0.slot, $0.tokens.lowerBound, $0.tokens.count) })
-      for item in items { try cache.extend(item.slot, by: item.tokens.count) }
+    func advance(_ slot: Int, _ input: Input) throws -> [[[Float]]] {
+      try advance([Item(slot: slot, input: input)])
+    }
+
+    /// Runs tokens through all layers. Returns `[layer][row][D]`.
+    func advance(_ items: [Item]) throws -> [[[Float]]] {
+      let plan = BatchPlan(items.map { ($0.slot, $0.input.start, $0.input.rows.count) })
+      for item in items { try cache.extend(item.slot, by: item.input.rows.count) }
       let width = ConformanceChecker.geometry.hidden
       let hidden = try Matrix(rows: plan.tokens, columns: width)
       let output = try Matrix(rows: plan.tokens, columns: width)
       return try checker.modules.enumerated().map { layer, module in
         var row = 0
         for item in items {
-          for token in item.tokens {
+          for token in item.input.rows {
             (hidden.pointer + row * width).update(
-              from: checker.inputs[item.input][layer][token], count: width)
+              from: checker.inputs[item.sequence][layer][token], count: width)
             row += 1
           }
         }

@@ -4,7 +4,8 @@ import Foundation
 import Testing
 import ZooMemory
 
-/// What a variant must satisfy to be in the zoo. `CONFORMANCE=full` runs the whole product.
+/// What a variant must satisfy to be in the zoo. `CONFORMANCE=full` runs the whole product, each
+/// variant with every schedule on every cache; else every pair of values, each with some of them.
 @Suite struct ConformanceTests {
   static var isFull: Bool { ProcessInfo.processInfo.environment["CONFORMANCE"] == "full" }
   static var variants: [String] {
@@ -20,7 +21,11 @@ import ZooMemory
     let variants = Self.variants
     for index in stride(from: share, to: variants.count, by: Self.shares) {
       do {
-        try ConformanceChecker(variants[index], registry: .standard, pool: pool).check()
+        try ConformanceChecker(
+          variants[index],
+          runs: Self.isFull ? ConformanceChecker.Run.all : ConformanceChecker.Run.some(turn: index),
+          pool: pool
+        ).check()
       } catch {
         Issue.record("\(variants[index]): \(error)")
       }

@@ -26,8 +26,15 @@ struct VariantProduct {
           codecs.map { Self.join(head, sharing, reach, $0) }
         }
       }
-    }
+    } + Self.lists
   }
+
+  /// Models whose layers follow no pattern, for the six layers of the checker's geometry.
+  static let lists = [
+    "[mha*2,gqa:2*2,mqa*2]", "[gqa:2/swa:7@bf16*3,gqa:2@bf16*3]",
+    "[mla:16+8*2,gqa:2/swa:16/sink:4*2,mla:24+8x2/swa:7*2]",
+    "[gqa:2/cla:2*3,mla:16+8/cla:3*3]", "[mqa/swa:1/cla:2*2,mha@f32*2,mla:16+8/swa:16/cla:2*2]",
+  ]
 
   /// Every pair of values of two axes, the other axes at a default that varies from pair to pair.
   var pairs: [String] {
@@ -51,6 +58,7 @@ struct VariantProduct {
     for reach in reaches {
       for codec in codecs { result.append(Self.join(pick(heads), pick(sharings), reach, codec)) }
     }
+    result += Self.lists
     var seen = Set<String>()
     return result.filter { seen.insert($0).inserted }
   }

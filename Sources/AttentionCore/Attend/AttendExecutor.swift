@@ -10,16 +10,17 @@ public final class AttendExecutor: @unchecked Sendable {
   /// The threads that share the work.
   public let pool: WorkerPool
   private var schedule = AttendSchedule()
-  private var partials = Scratch()
-  private var kernelScratch = Scratch()
-  private var rowBounds = Scratch()
-  private var mergeStates = Scratch()
+  private var partials = ScratchBuffer()
+  private var kernelScratch = ScratchBuffer()
+  private var rowBounds = ScratchBuffer()
+  private var mergeStates = ScratchBuffer()
 
   public init(pool: WorkerPool) { self.pool = pool }
 
   /// Bytes of scratch held.
   public var workspaceBytes: Int {
-    partials.count + kernelScratch.count + rowBounds.count + mergeStates.count
+    partials.mappedBytes + kernelScratch.mappedBytes + rowBounds.mappedBytes
+      + mergeStates.mappedBytes
   }
 
   /// Attends every query of the plan.
@@ -37,7 +38,7 @@ public final class AttendExecutor: @unchecked Sendable {
     precondition(
       options.sinkLogits.map { $0.count == shape.streams * shape.queryHeadsPerStream } ?? true,
       "sink logits are one a query head")
-    for entry in plan.entries { try layer.checkQueries(entry) }
+    try layer.check(plan)
     schedule.build(plan: plan, layout: layer.layout, threads: pool.threads)
     try prepare(plan: plan, layout: layer.layout)
     schedule.units.withUnsafeBufferPointer { units in
@@ -46,11 +47,12 @@ public final class AttendExecutor: @unchecked Sendable {
           var job = AttendJob(
             units: units, blocks: blocks, plan: plan, layer: layer, shape: shape,
             options: options, sinkLogits: sinkLogits, queries: queries, out: out,
-            partials: partials.pointer, partialStride: partialStride(shape),
-            mergeStates: mergeStates.bound(attn_partial.self), threads: pool.threads,
-            kernelScratch: kernelScratch.base, kernelBytes: kernelBytes(shape),
-            rowBegin: rowBounds.bound(Int64.self),
-            rowEnd: rowBounds.bound(Int64.self) + plan.tokens * shape.queryHeadsPerStream)
+            partials: partials.pointer(), partialStride: partialStride(shape),
+            mergeStates: mergeStates.pointer(), threads: pool.threads,
+            kernelScratch: UnsafeMutableRawPointer(kernelScratch.pointer(to: UInt8.self)),
+            kernelBytes: kernelBytes(shape),
+            rowBegin: rowBounds.pointer(),
+            rowEnd: rowBounds.pointer(to: Int64.self) + plan.tokens * shape.queryHeadsPerStream)
           withUnsafeMutablePointer(to: &job) { pointer in
             pool.run(count: units.count, context: pointer) { context, part, worker in
               context.assumingMemoryBound(to: AttendJob.self).pointee.attend(part, worker)
@@ -89,13 +91,16 @@ public final class AttendExecutor: @unchecked Sendable {
     let shape = layout.shape
     // For the most partials there can be: what a call needs depends on the batch, not the context.
     let most = AttendSchedule.mostPartials(threads: pool.threads)
-    try partials.reserve(
-      (pool.threads + most) * partialStride(shape) * MemoryLayout<Float>.stride)
-    try mergeStates.reserve(most * MemoryLayout<attn_partial>.stride)
-    try kernelScratch.reserve(pool.threads * kernelBytes(shape))
     let rows = plan.tokens * shape.queryHeadsPerStream
-    try rowBounds.reserve(2 * rows * MemoryLayout<Int64>.stride)
-    let begins = rowBounds.bound(Int64.self)
+    let begins: UnsafeMutablePointer<Int64>
+    do {
+      try partials.reserve((pool.threads + most) * partialStride(shape), of: Float.self)
+      try mergeStates.reserve(most, of: attn_partial.self)
+      try kernelScratch.reserve(pool.threads * kernelBytes(shape), of: UInt8.self)
+      begins = try rowBounds.reserve(2 * rows)
+    } catch {
+      throw .outOfMemory(bytes: error.bytes)
+    }
     let ends = begins + rows
     for entry in plan.entries where entry.count > 1 {
       for token in 0..<entry.count {
@@ -110,31 +115,11 @@ public final class AttendExecutor: @unchecked Sendable {
   }
 }
 
-/// Scratch memory that grows and never shrinks.
-struct Scratch {
-  private var buffer: AlignedBuffer?
-
-  var count: Int { buffer?.mappedBytes ?? 0 }
-
-  var base: UnsafeMutableRawPointer {
-    guard let buffer else { preconditionFailure("scratch is used before it is reserved") }
-    return buffer.base
-  }
-
-  var pointer: UnsafeMutablePointer<Float> { bound(Float.self) }
-
-  func bound<Element>(_ type: Element.Type) -> UnsafeMutablePointer<Element> {
-    base.assumingMemoryBound(to: type)
-  }
-
-  mutating func reserve(_ bytes: Int) throws(CacheError) {
-    if let buffer, buffer.count >= bytes { return }
-    buffer = nil
-    do {
-      buffer = try AlignedBuffer(count: max(bytes, 4096))
-    } catch {
-      throw .outOfMemory(bytes: error.bytes)
-    }
+extension LayerCache {
+  /// Throws where the queries of a plan's entries would not find the rows that they see.
+  /// - Throws: `CacheError.unknownSequence`, `pastEnd` or `windowOverwritten`.
+  public func check(_ plan: BatchPlan) throws(CacheError) {
+    for entry in plan.entries { try checkQueries(entry) }
   }
 }
 

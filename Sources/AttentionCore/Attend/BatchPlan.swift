@@ -31,11 +31,12 @@ public struct BatchPlan: Sendable, Hashable {
     tokens += count
   }
 
-  /// The plan with some of its sequences only; rows keep their places.
-  public func selecting(_ include: (Entry) -> Bool) -> BatchPlan {
-    var copy = self
-    copy.entries.removeAll { !include($0) }
-    return copy
+  /// Becomes another plan with some of its sequences only; rows keep their places. The list keeps
+  /// its storage, so that a decode loop allocates nothing.
+  public mutating func select(from plan: BatchPlan, where include: (Entry) -> Bool) {
+    entries.removeAll(keepingCapacity: true)
+    for entry in plan.entries where include(entry) { entries.append(entry) }
+    tokens = plan.tokens
   }
 
   /// The plan of the next step of a decode loop: every sequence one token further.

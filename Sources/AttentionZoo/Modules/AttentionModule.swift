@@ -6,9 +6,9 @@ import ZooMemory
 public protocol AttentionModule: Sendable {
   /// The layout of the layer's rows.
   var layout: KVLayout { get }
-  /// Bytes of the layer's weights.
+  /// Bytes of the layer's weights: matrices, biases, norms and sink logits.
   var weightBytes: Int { get }
-  /// Elements of the layer's weights.
+  /// Elements of the layer's weights: matrices, biases, norms and sink logits.
   var parameters: Int { get }
 
   /// Prefill, chunked prefill and decode of a ragged batch.
@@ -18,7 +18,9 @@ public protocol AttentionModule: Sendable {
   /// - Parameters:
   ///   - hidden: `[ΣT × D]`.
   ///   - output: `[ΣT × D]`, apart from `hidden`; overwritten.
-  /// - Throws: `CacheError.outOfMemory` where scratch cannot grow.
+  /// - Throws: `CacheError.outOfMemory` where scratch cannot grow; `unknownSequence`, `pastEnd` or
+  ///   `windowOverwritten` where the cache does not hold what a query sees, before anything is
+  ///   written.
   func forward(
     hidden: MatrixView, plan: BatchPlan, cache: LayerCache, workspace: AttentionWorkspace,
     output: MutableMatrixView
@@ -44,7 +46,8 @@ public final class AttentionWorkspace: @unchecked Sendable {
   public var phases = PhaseTimes()
   /// Which way latent attention is computed.
   public var latentPath = LatentPath.automatic
-  /// The path that latent attention last took, for reports.
+  /// The path that latent attention last took, for reports: `.automatic` where the sequences of one
+  /// call took different ones.
   public internal(set) var lastLatentPath: LatentPath?
   let executor: AttendExecutor
   let linear: LinearScratch
@@ -56,6 +59,8 @@ public final class AttentionWorkspace: @unchecked Sendable {
   var attended = ScratchBuffer()
   var heads = ScratchBuffer()
   var expanded = ExpandedScratch()
+  /// The sequences of a call that latent attention absorbs where it expands others.
+  var absorbedPlan = BatchPlan()
 
   /// - Parameter maximumInputs: the widest operand of any projection, elements.
   /// - Throws: `OutOfMemory`.
@@ -84,6 +89,22 @@ public final class AttentionWorkspace: @unchecked Sendable {
     phases[keyPath: phase] += MonotonicClock.nanoseconds() - start
     return result
   }
+}
+
+extension AttentionOptions {
+  /// Elements of norms and sink logits, float32 each.
+  var parameters: Int {
+    (queryNorm?.count ?? 0) + (keyNorm?.count ?? 0) + (latentNorm?.count ?? 0)
+      + (sinkLogits?.count ?? 0)
+  }
+}
+
+extension Linear {
+  /// Elements of the matrix and its bias.
+  var parameters: Int { inputs * outputs + (bias?.count ?? 0) }
+
+  /// Bytes of the matrix, as stored, and its float32 bias.
+  var byteCount: Int { weight.byteCount + (bias?.count ?? 0) * MemoryLayout<Float>.stride }
 }
 
 extension CacheError {

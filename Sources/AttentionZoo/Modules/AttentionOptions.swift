@@ -9,6 +9,7 @@ public struct AttentionOptions: Sendable {
   /// One learned logit a query head that joins the softmax's denominator.
   public var sinkLogits: [Float]?
   /// RMSNorm weights of a query head and of a key head, applied before rotation (Qwen3, Gemma 3).
+  /// Grouped heads only: latent attention has no key head to apply them to.
   public var queryNorm: [Float]?
   public var keyNorm: [Float]?
   /// RMSNorm weight of the latent (DeepSeek); nil for converted models.

@@ -9,11 +9,9 @@ struct ExpandedScratch {
   var workers = ScratchBuffer()
   var partials = ScratchBuffer()
   var bounds = ScratchBuffer()
-  var weights = ScratchBuffer()
 
   var mappedBytes: Int {
     latents.mappedBytes + workers.mappedBytes + partials.mappedBytes + bounds.mappedBytes
-      + weights.mappedBytes
   }
 }
 
@@ -34,20 +32,24 @@ extension LatentAttention {
     let reach = layout.reach
     let end = entry.start + entry.count
     let begin = reach.windowStart(at: entry.start)
-    var ranges = [TokenRange(begin, end)]
-    if reach.sinks > 0, begin > 0 { ranges.insert(TokenRange(0, min(reach.sinks, begin)), at: 0) }
-    for range in ranges {
-      var first = range.begin
-      while first < range.end {
-        job.tile = TokenRange(first, min(first + Self.expandedTile, range.end))
-        job.setBounds(entry: entry, reach: reach)
-        cache.readKeys(
-          sequence: entry.sequence, stream: 0, tokens: job.tile, into: job.latents)
-        run(&job, workspace) { $0.pointee.attendTile(head: $1, worker: $2) }
-        first = job.tile.end
-      }
-    }
+    attendTiles(of: TokenRange(0, min(reach.sinks, begin)), &job, cache, workspace)
+    attendTiles(of: TokenRange(begin, end), &job, cache, workspace)
     run(&job, workspace) { job, head, _ in job.pointee.merge(head: head) }
+  }
+
+  private func attendTiles(
+    of range: TokenRange, _ job: inout ExpandedJob, _ cache: LayerCache,
+    _ workspace: AttentionWorkspace
+  ) {
+    var first = range.begin
+    while first < range.end {
+      job.tile = TokenRange(first, min(first + Self.expandedTile, range.end))
+      job.setBounds(reach: layout.reach)
+      cache.readKeys(
+        sequence: job.entry.sequence, stream: 0, tokens: job.tile, into: job.latents)
+      run(&job, workspace) { $0.pointee.attendTile(head: $1, worker: $2) }
+      first = job.tile.end
+    }
   }
 
   private func run(
@@ -106,7 +108,7 @@ private struct ExpandedJob {
   var sinkVisible = 0
 
   /// Which tokens of the tile each query sees, counted from the tile's first.
-  mutating func setBounds(entry: BatchPlan.Entry, reach: Reach) {
+  mutating func setBounds(reach: Reach) {
     for token in 0..<entry.count {
       let position = entry.start + token
       bounds[token] = Int64(reach.windowStart(at: position) - tile.begin)

@@ -34,6 +34,12 @@ public struct LatentAttention: AttentionModule {
         && valueUp.outputs == shape.valueWidth && valueUp.inputs == shape.rank
         && query.outputs == keyUp.heads * shape.headWidth,
       "projections have the latent shape")
+    precondition(
+      options.queryNorm == nil && options.keyNorm == nil,
+      "query and key norms belong to grouped heads")
+    precondition(
+      options.latentNorm.map { $0.count == shape.rank } ?? true,
+      "the latent's norm has one weight an element")
     self.layout = layout
     self.shape = shape
     self.query = query
@@ -48,20 +54,20 @@ public struct LatentAttention: AttentionModule {
   public var heads: Int { layout.shape.queryHeadsPerStream }
 
   public var weightBytes: Int {
-    query.weight.byteCount + (down?.weight.byteCount ?? 0) + keyUp.weight.byteCount
-      + valueUp.weight.byteCount + output.weight.byteCount
+    query.byteCount + (down?.byteCount ?? 0) + keyUp.weight.byteCount + valueUp.weight.byteCount
+      + output.byteCount + options.parameters * MemoryLayout<Float>.stride
   }
 
   public var parameters: Int {
-    [query, down, output].reduce(0) {
-      $0 + ($1.map { $0.inputs * $0.outputs + ($0.bias?.count ?? 0) } ?? 0)
-    } + heads * shape.rank * (shape.nopeWidth + shape.valueWidth) + (options.latentNorm?.count ?? 0)
+    query.parameters + (down?.parameters ?? 0) + output.parameters
+      + heads * shape.rank * (shape.nopeWidth + shape.valueWidth) + options.parameters
   }
 
   public func forward(
     hidden: MatrixView, plan: BatchPlan, cache: LayerCache, workspace: AttentionWorkspace,
     output result: MutableMatrixView
   ) throws(CacheError) {
+    try cache.check(plan)
     let tokens = plan.tokens
     let queries = try CacheError.scratch { () throws(OutOfMemory) in
       try workspace.queries.reserve(tokens * query.outputs, of: Float.self)
@@ -87,9 +93,10 @@ public struct LatentAttention: AttentionModule {
     let absorbsAny = !expandsAny || !plan.entries.allSatisfy { expands($0, path) }
     workspace.lastLatentPath = expandsAny ? (absorbsAny ? .automatic : .expanded) : .absorbed
     if absorbsAny {
-      let absorbed = expandsAny ? plan.selecting { !expands($0, path) } : plan
+      if expandsAny { workspace.absorbedPlan.select(from: plan) { !expands($0, path) } }
       try attendAbsorbed(
-        queries, plan: absorbed, whole: !expandsAny, cache: cache, values: values,
+        queries, plan: expandsAny ? workspace.absorbedPlan : plan, whole: !expandsAny, cache: cache,
+        values: values,
         workspace: workspace)
     }
     if expandsAny {

@@ -32,6 +32,11 @@ public struct MultiHeadAttention: AttentionModule {
     precondition(
       (key != nil) == layout.ownsRows && (value != nil) == layout.ownsRows,
       "a layer projects keys and values exactly when it owns rows")
+    precondition(
+      [options.queryNorm, options.keyNorm].allSatisfy {
+        $0.map { $0.count == shape.keyWidth } ?? true
+      },
+      "a head's norm has one weight an element")
     self.layout = layout
     self.query = query
     self.key = key
@@ -41,21 +46,20 @@ public struct MultiHeadAttention: AttentionModule {
   }
 
   public var weightBytes: Int {
-    query.weight.byteCount + (key?.weight.byteCount ?? 0) + (value?.weight.byteCount ?? 0)
-      + output.weight.byteCount
+    query.byteCount + (key?.byteCount ?? 0) + (value?.byteCount ?? 0) + output.byteCount
+      + options.parameters * MemoryLayout<Float>.stride
   }
 
   public var parameters: Int {
-    [query, key, value, output].reduce(0) {
-      $0 + ($1.map { $0.inputs * $0.outputs + ($0.bias?.count ?? 0) } ?? 0)
-    } + (options.queryNorm?.count ?? 0) + (options.keyNorm?.count ?? 0)
-      + (options.sinkLogits?.count ?? 0)
+    query.parameters + (key?.parameters ?? 0) + (value?.parameters ?? 0) + output.parameters
+      + options.parameters
   }
 
   public func forward(
     hidden: MatrixView, plan: BatchPlan, cache: LayerCache, workspace: AttentionWorkspace,
     output result: MutableMatrixView
   ) throws(CacheError) {
+    try cache.check(plan)
     let shape = layout.shape
     let tokens = plan.tokens
     let heads = shape.streams * shape.queryHeadsPerStream

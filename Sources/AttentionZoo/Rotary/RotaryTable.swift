@@ -13,7 +13,8 @@ func power(_ base: Double, _ exponent: Double) -> Double { pow(base, exponent) }
 struct RotaryTable {
   private struct Entry {
     var rotary: RotaryEmbedding
-    var plan: BatchPlan
+    /// What the table was made for. A list of its own, not the caller's, which advances in place.
+    var entries: [BatchPlan.Entry] = []
     var scratch: ScratchBuffer
   }
   private var entries: [Entry] = []
@@ -26,10 +27,12 @@ struct RotaryTable {
   ) throws(OutOfMemory) -> UnsafePointer<SIMD2<Float>> {
     let index: Int
     if let known = entries.firstIndex(where: { $0.rotary == rotary }) {
-      if entries[known].plan == plan { return UnsafePointer(entries[known].scratch.pointer()) }
+      if entries[known].entries == plan.entries {
+        return UnsafePointer(entries[known].scratch.pointer())
+      }
       index = known
     } else {
-      entries.append(Entry(rotary: rotary, plan: plan, scratch: ScratchBuffer()))
+      entries.append(Entry(rotary: rotary, scratch: ScratchBuffer()))
       index = entries.count - 1
     }
     let pairs = rotary.frequencies.count
@@ -44,7 +47,8 @@ struct RotaryTable {
         }
       }
     }
-    entries[index].plan = plan
+    entries[index].entries.removeAll(keepingCapacity: true)
+    for entry in plan.entries { entries[index].entries.append(entry) }
     return UnsafePointer(table)
   }
 }

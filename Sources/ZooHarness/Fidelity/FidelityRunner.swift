@@ -45,7 +45,7 @@ struct FidelitySource {
     }
     textHash = CaseKey.hash(tokens.map { String($0) }.joined(separator: " "))
     original = try model.converted(
-      to: model.variant.storing(CodecPair(Float32Codec())), pool: pool)
+      to: model.variant.storing(CodecPair(Float32Codec())))
   }
 }
 

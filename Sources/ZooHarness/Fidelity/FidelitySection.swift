@@ -15,7 +15,7 @@ extension SuiteRunner {
     var models: [DecoderModel] = []
     for variant in section.variants where !log.skips(assembly.caseID(variant)) {
       do {
-        models.append(try source.original.converted(to: variant, pool: pool))
+        models.append(try source.original.converted(to: variant))
       } catch let error as NotationError {
         try log.append(assembly.row(variant, status: .unsupported, reason: error.description))
       } catch let error as ConversionError {

@@ -54,6 +54,14 @@ struct LatentFactorisation {
     guard shape.ropeWidth <= (shape.ropeSlices == 1 ? keyHeads : 1) * width else {
       throw refuse("a RoPE slice of \(shape.ropeWidth) is wider than the keys")
     }
+    guard rows.options.rotary == rotary else {
+      throw refuse("layers that share rows must rotate alike")
+    }
+    guard shape.valueWidth == width,
+      shape.nopeWidth == (shape.ropeSlices == 1 ? width : width - shape.ropeWidth)
+    else {
+      throw refuse("latent heads must keep the source's head width of \(width)")
+    }
     frequencies = rotary.frequencies
     let largest = min(hidden, keyHeads * (shape.nopeWidth + width))
     guard shape.rank <= largest else {
@@ -69,10 +77,13 @@ struct LatentFactorisation {
     }
     let queries = try source.query.matrix()
     let keys = try key.matrix()
+    // The rows are the owner's: which pairs they keep must not depend on who reads them.
     let split =
       shape.ropeSlices == 1
-      ? try sharedSplit(queries: queries, keys: keys) : try headSplit(queries: queries, keys: keys)
-    let latent = try factorise(nopeKeys: split.nopeKeys, values: try value.matrix())
+      ? try sharedSplit(queries: queries, keys: keys)
+      : try headSplit(queries: queries, keys: keys, choosing: try rows.query.matrix())
+    let latent = try factorise(
+      nopeKeys: split.nopeKeys, values: try value.matrix(), keyScale: Self.norm(keys))
     let format = source.query.weight.format
     var down: Linear?
     if layout.ownsRows {
@@ -174,7 +185,10 @@ struct LatentFactorisation {
   }
 
   /// A RoPE slice for each key head: its P/2 pairs of largest ‖query pair‖·‖key pair‖.
-  private func headSplit(queries: DMatrix, keys: DMatrix) throws -> Split {
+  /// - Parameter choosing: queries of the layer that owns the rows.
+  private func headSplit(
+    queries: DMatrix, keys: DMatrix, choosing: DMatrix
+  ) throws -> Split {
     let pairs = width / 2
     let kept = shape.ropeWidth / 2
     let group = queryHeads / keyHeads
@@ -190,7 +204,7 @@ struct LatentFactorisation {
         let key = norm(keys, head * width + pair) + norm(keys, head * width + pair + pairs)
         return (head * group..<(head + 1) * group).reduce(0.0) { sum, query in
           let size =
-            norm(queries, query * width + pair) + norm(queries, query * width + pair + pairs)
+            norm(choosing, query * width + pair) + norm(choosing, query * width + pair + pairs)
           return sum + (key * size).squareRoot()
         }
       }
@@ -216,15 +230,18 @@ struct LatentFactorisation {
     return split
   }
 
+  private static func norm(_ matrix: DMatrix) -> Double {
+    matrix.values.reduce(0) { $0 + $1 * $1 }.squareRoot()
+  }
+
   /// Down- and up-projections of rank r of the stacked [position-free keys; values].
+  /// - Parameter keyScale: norm of the keys before the split. Rounding of them that remains is not
+  ///   worth a rank: it is left at its own size instead of being raised to that of the values.
   private func factorise(
-    nopeKeys: DMatrix, values: DMatrix
+    nopeKeys: DMatrix, values: DMatrix, keyScale: Double
   ) throws -> (down: DMatrix, keyUp: DMatrix, valueUp: DMatrix) {
-    func norm(_ matrix: DMatrix) -> Double {
-      matrix.values.reduce(0) { $0 + $1 * $1 }.squareRoot()
-    }
-    let keyNorm = norm(nopeKeys)
-    let balance = keyNorm > 0 ? norm(values) / keyNorm : 1
+    let (keyNorm, valueNorm) = (Self.norm(nopeKeys), Self.norm(values))
+    let balance = keyNorm > 1e-9 * keyScale && valueNorm > 0 ? valueNorm / keyNorm : 1
     let stacked = DMatrix(
       rows: nopeKeys.rows + values.rows, columns: hidden,
       values: nopeKeys.values.map { $0 * balance } + values.values)

@@ -13,7 +13,7 @@ extension DecoderModel {
   ///
   /// What such a conversion loses says nothing about a variant that was trained.
   /// - Throws: `NotationError`, `ConversionError`, `LAPACKError`, `OutOfMemory`.
-  public func converted(to target: Variant, pool: WorkerPool) throws -> DecoderModel {
+  public func converted(to target: Variant) throws -> DecoderModel {
     let layouts = try target.layouts(for: geometry)
     let sources = try self.layers.enumerated().map { index, layer in
       guard let source = layer.attention as? MultiHeadAttention, source.layout.ownsRows else {

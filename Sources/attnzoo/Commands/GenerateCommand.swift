@@ -52,8 +52,7 @@ struct GenerateCommand: ParsableCommand {
         "\(model): vocabulary of \(decoder.geometry.vocabulary), expected a byte-level model")
     }
     if let variant {
-      decoder = try decoder.converted(
-        to: try AxisRegistry.standard.variant(variant), pool: pool)
+      decoder = try decoder.converted(to: try AxisRegistry.standard.variant(variant))
     }
     let ids = ByteTokenizer().encode(prompt).map { Int32($0) }
     guard ids.count + tokens <= decoder.geometry.maxPositions else {
