@@ -91,6 +91,15 @@ struct DecodeScopeTests {
     }
   }
 
+  @Test("a shape that was read from a checkpoint is repeated from its folder")
+  func geometrySource() async throws {
+    var suite = try Sample.suite(["mha"])
+    suite.geometrySource = "models/my shape"
+    suite.attention = Suite.Grid(contexts: [1 << 30], batches: [64])
+    let command = try await rows(suite)[0].command
+    #expect(command.hasPrefix("attnzoo bench --geometry 'models/my shape' --variants mha"))
+  }
+
   @Test("the hash of a case depends on what changes its result and on nothing else")
   func caseHash() async throws {
     var suite = try Sample.suite(["mha"])

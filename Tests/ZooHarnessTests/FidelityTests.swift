@@ -37,6 +37,7 @@ struct FidelityTests {
       #expect(score.reference == "embedded mha@f32")
       #expect(row.geometry.name == "embedded")
       #expect(row.context == 1_024)
+      #expect(row.command.contains("--cache ring --threads 2 --seed 1"))
       #expect(try #require(score.p99KL) >= 0)
     }
     // A trained byte model is far from the 8 bits of a uniform guess.

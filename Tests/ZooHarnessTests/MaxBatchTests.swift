@@ -7,10 +7,11 @@ import ZooRecords
 @Suite("Max batch")
 struct MaxBatchTests {
   private func rows(
-    _ variants: [String], budget: ByteBudget, child: ChildProgram?, context: Int = 256
+    _ variants: [String], budget: ByteBudget, child: ChildProgram?, context: Int = 256,
+    seconds: Double = 20
   ) async throws -> [ResultRow] {
     var suite = try Sample.suite(variants)
-    suite.maxBatch = Suite.MaxBatch(budget: budget, contexts: [context], secondsPerChild: 20)
+    suite.maxBatch = Suite.MaxBatch(budget: budget, contexts: [context], secondsPerChild: seconds)
     let facts = Sample.facts()
     return try await Sample.withFolder { folder in
       let file = try RunFile(folder: folder, stem: "rows", facts: facts)
@@ -51,6 +52,18 @@ struct MaxBatchTests {
     #expect(row.maxBatch?.measured == 0)
     #expect(row.maxBatch?.limitedBy == "cache")
     #expect(row.maxBatch?.tokensPerSecondAtMax == nil)
+  }
+
+  @Test(
+    "a child without time still runs a step of all sequences before it counts",
+    .enabled(if: ProgramUnderTest.path != nil))
+  func oneStepAtLeast() async throws {
+    let rows = try await rows(
+      ["mqa"], budget: .weightsPlus(8 << 20), child: ProgramUnderTest.child, seconds: 0.001)
+    let row = try #require(rows.first)
+    #expect(row.status == .ok, "\(row.reason ?? "")")
+    #expect(try #require(row.maxBatch?.measured) > 0)
+    #expect(row.maxBatch?.rateOrigin == .measured)
   }
 
   @Test("a budget smaller than the weights is refused with one line")
