@@ -66,6 +66,27 @@ struct ModuleTests {
     }
   }
 
+  @Test(
+    "a plan before what a ring still holds throws, whichever way the rows are read",
+    arguments: [LatentPath.absorbed, .expanded])
+  func overwritten(path: LatentPath) throws {
+    for notation in ["gqa:2/swa:7/sink:1", "mla:16+8/swa:7"] {
+      let made = try OneLayer(notation, storage: .ring)
+      made.workspace.latentPath = path
+      let sequence = try made.cache.addSequence()
+      for (start, count) in [(0, 40), (40, 20)] {
+        try made.cache.extend(sequence, by: count)
+        _ = try made.forward(BatchPlan([(sequence, start, count)]), seed: 1)
+      }
+      do {
+        _ = try made.forward(BatchPlan([(sequence, 10, 1)]), seed: 2)
+        Issue.record("\(notation): token 10 of 60 was attended")
+      } catch CacheError.windowOverwritten(let token, _) {
+        #expect(token == 10)
+      }
+    }
+  }
+
   @Test("sequences of one call may take different paths through latent attention")
   func mixedPaths() throws {
     func outputs(_ path: LatentPath) throws -> (rows: [Float], last: LatentPath?) {

@@ -45,7 +45,8 @@ public final class DecoderRunner: @unchecked Sendable {
   /// Sets the times of the phases to zero.
   public func resetPhases() { workspace.phases = PhaseTimes() }
 
-  /// The path that latent attention last took; nil without latent attention.
+  /// The path that latent attention last took, `.automatic` where the sequences of a call took
+  /// different ones; nil without latent attention.
   public var latentPath: LatentPath? { workspace.lastLatentPath }
 
   /// Bytes of scratch held now.

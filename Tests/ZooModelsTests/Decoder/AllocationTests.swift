@@ -32,7 +32,7 @@ struct DecoderAllocationTests {
     "in a whole decoder with two sequences, after a warm-up of three steps",
     arguments: [
       "gqa:2", "mla:32+8", "mla:24+8x2/cla:2", "gqa:2/hybrid:2:1:16/sink:4@bf16",
-      "mla:128+8/swa:24",
+      "mla:128+8/swa:24", "mla:128+8/swa:1",
     ], [1, 2])
   func decode(notation: String, threads: Int) throws {
     let pool = WorkerPool(threads: threads)
