@@ -36,12 +36,16 @@ struct MaxBatchCase: Sendable, Hashable {
     return cases
   }
 
+  /// What lists and plans of the sequences may add: the C library's heap grows in such steps.
+  private static let heapStep = 128 << 10
+
   /// The largest batch by computation.
   func computed(_ suite: Suite, threads: Int) throws(PlannerError) -> ZooPlanner.MaxBatch {
     let workspace = WorkspacePlan(
       geometry: suite.geometry, layouts: layouts, threads: threads, chunk: MaxBatchChild.chunk)
     return try BatchPlanner.maxBatch(
-      budget: budgetBytes, weights: weightBytes, layouts: layouts, storage: suite.storage,
+      budget: budgetBytes, weights: weightBytes, overhead: Self.heapStep, layouts: layouts,
+      storage: suite.storage,
       capacity: context, chunk: MaxBatchChild.chunk,
       workspace: { workspace.bytes(sequences: $0) })
   }

@@ -72,7 +72,8 @@ struct BenchCommand: AsyncParsableCommand {
       throw UsageError("--scope \(name): expected attention, step, or both")
     }
     return Suite(
-      name: "bench", geometry: try shape.value(), variants: try ListArgument.variants(variants),
+      name: "bench", geometry: try shape.value(), geometrySource: shape.source,
+      variants: try ListArgument.variants(variants),
       weights: options.weights, storage: try options.storage(),
       threads: try options.pool().threads, seed: options.seed,
       limits: Suite.Limits(steps: steps, seconds: seconds, warmUp: warmUp),

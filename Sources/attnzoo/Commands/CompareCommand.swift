@@ -28,6 +28,11 @@ struct CompareCommand: ParsableCommand {
     }
     let comparison = Comparison(
       try RowFile(path: before).rows, try RowFile(path: after).rows, threshold: threshold / 100)
+    guard !comparison.sharesNoCase else {
+      throw RecordError(
+        kind: .badData, file: after,
+        expected: "expected at least one case that \(before) has too, found none")
+    }
     try StandardStreams.output(comparison.render(output.format))
     if comparison.hasRegression { throw ExitCode(1) }
   }

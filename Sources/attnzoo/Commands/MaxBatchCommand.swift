@@ -40,7 +40,7 @@ struct MaxBatchCommand: AsyncParsableCommand {
       throw UsageError("--budget \(budget): expected bytes such as 6GiB, or weights+4GiB")
     }
     let suite = Suite(
-      name: "max-batch", geometry: try shape.value(),
+      name: "max-batch", geometry: try shape.value(), geometrySource: shape.source,
       variants: try ListArgument.variants(variants), weights: options.weights,
       storage: try options.storage(), threads: try options.pool().threads, seed: options.seed,
       maxBatch: Suite.MaxBatch(

@@ -28,6 +28,9 @@ struct GeometryOption: ParsableArguments {
   var geometry: String = "llama-3.2-1b"
 
   func value() throws -> ModelGeometry { try GeometryLookup.geometry(geometry) }
+
+  /// What a repeated command must say where the geometry's name is not enough: a folder.
+  var source: String? { geometry.contains("/") ? geometry : nil }
 }
 
 enum GeometryLookup {

@@ -32,9 +32,9 @@ struct SuiteSession {
     if outcome.skipped > 0 {
       progress.note("\(outcome.skipped) cases were in \(file.path) already and were not run again")
     }
-    let rows = try RowFile(path: file.path, recovering: true).rows.latestOfEachCase()
+    let rows = try file.rows().latestOfEachCase()
     try output.show(RowTable.summary(of: rows))
-    if writesReport, !outcome.interrupted {
+    if writesReport, !outcome.interrupted, !rows.isEmpty {
       let path = Self.reportPath(rows: file.path)
       try MarkdownReport(
         rows: rows, title: "\(suite.name): \(suite.geometry.name)", command: command
