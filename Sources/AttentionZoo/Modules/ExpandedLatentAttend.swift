@@ -34,7 +34,7 @@ extension LatentAttention {
     let begin = reach.windowStart(at: entry.start)
     attendTiles(of: TokenRange(0, min(reach.sinks, begin)), &job, cache, workspace)
     attendTiles(of: TokenRange(begin, end), &job, cache, workspace)
-    run(&job, workspace) { job, head, _ in job.pointee.merge(head: head) }
+    run(&job, workspace, ExpandedJob.mergePart)
   }
 
   private func attendTiles(
@@ -47,17 +47,17 @@ extension LatentAttention {
       job.setBounds(reach: layout.reach)
       cache.readKeys(
         sequence: job.entry.sequence, stream: 0, tokens: job.tile, into: job.latents)
-      run(&job, workspace) { $0.pointee.attendTile(head: $1, worker: $2) }
+      run(&job, workspace, ExpandedJob.attendPart)
       first = job.tile.end
     }
   }
 
+  /// A part a head, by a function without context: a closure would be copied to the heap.
   private func run(
-    _ job: inout ExpandedJob, _ workspace: AttentionWorkspace,
-    _ body: (UnsafeMutablePointer<ExpandedJob>, Int, Int) -> Void
+    _ job: inout ExpandedJob, _ workspace: AttentionWorkspace, _ body: @escaping WorkerPool.Body
   ) {
     withUnsafeMutablePointer(to: &job) { pointer in
-      workspace.pool.forEach(heads) { head, worker in body(pointer, head, worker) }
+      workspace.pool.run(count: heads, context: UnsafeMutableRawPointer(pointer), body: body)
     }
   }
 
@@ -106,6 +106,15 @@ private struct ExpandedJob {
   let bounds: UnsafeMutablePointer<Int64>
   var tile = TokenRange(0, 0)
   var sinkVisible = 0
+
+  static let attendPart: WorkerPool.Body = { context, head, worker in
+    context.assumingMemoryBound(to: ExpandedJob.self).pointee.attendTile(
+      head: head, worker: worker)
+  }
+
+  static let mergePart: WorkerPool.Body = { context, head, _ in
+    context.assumingMemoryBound(to: ExpandedJob.self).pointee.merge(head: head)
+  }
 
   /// Which tokens of the tile each query sees, counted from the tile's first.
   mutating func setBounds(reach: Reach) {

@@ -29,6 +29,21 @@ public struct DecoderLayer: Sendable {
   public var up: Linear
   /// `[D × F]`.
   public var down: Linear
+
+  private var mlpBiases: Int {
+    (gate.bias?.count ?? 0) + (up.bias?.count ?? 0) + (down.bias?.count ?? 0)
+  }
+
+  /// Elements of the MLP's matrices and biases.
+  fileprivate var mlpParameters: Int {
+    gate.inputs * gate.outputs + up.inputs * up.outputs + down.inputs * down.outputs + mlpBiases
+  }
+
+  /// Bytes of the MLP's matrices, as stored, and its float32 biases.
+  fileprivate var mlpBytes: Int {
+    gate.weight.byteCount + up.weight.byteCount + down.weight.byteCount
+      + mlpBiases * MemoryLayout<Float>.stride
+  }
 }
 
 /// A Llama-family decoder around interchangeable attention modules; immutable.
@@ -78,8 +93,7 @@ public final class DecoderModel: Sendable {
   public var weightBytes: Int {
     let norms = (layers.count * 2 + 1) * geometry.hidden * MemoryLayout<Float>.stride
     return layers.reduce(embedding.byteCount + (untiedHead?.byteCount ?? 0) + norms) {
-      $0 + $1.attention.weightBytes + $1.gate.weight.byteCount + $1.up.weight.byteCount
-        + $1.down.weight.byteCount
+      $0 + $1.attention.weightBytes + $1.mlpBytes
     }
   }
 
@@ -87,8 +101,7 @@ public final class DecoderModel: Sendable {
   public var parameters: Int {
     let table = geometry.vocabulary * geometry.hidden
     return layers.reduce(table + (untiedHead == nil ? 0 : table) + finalNorm.count) {
-      $0 + $1.attention.parameters + 3 * geometry.hidden * geometry.mlpWidth
-        + $1.attentionNorm.count + $1.mlpNorm.count
+      $0 + $1.attention.parameters + $1.mlpParameters + $1.attentionNorm.count + $1.mlpNorm.count
     }
   }
 
