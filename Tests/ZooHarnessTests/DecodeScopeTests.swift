@@ -52,6 +52,20 @@ struct DecodeScopeTests {
     #expect(rows[0].decode?.round != nil)
   }
 
+  @Test("a group that is probed between its steps still gives every case all of them, in turn")
+  func probedBetweenSteps() async throws {
+    var suite = try Sample.suite(["mha", "mqa"])
+    suite.attention = Suite.Grid(contexts: [80], batches: [1])
+    // A probe after every round.
+    suite.limits = Suite.Limits(steps: 5, seconds: 60, secondsBetweenProbes: 1e-9)
+    let rows = try await rows(suite)
+    #expect(rows.map { $0.decode?.steps } == [5, 5])
+    #expect(rows.allSatisfy { $0.decode?.samplesMs?.count == 5 })
+    #expect(rows[0].decode?.round != nil && rows[0].decode?.round == rows[1].decode?.round)
+    let again = try await self.rows(suite)
+    #expect(again[0].caseID == rows[0].caseID)
+  }
+
   @Test("the step scope of every axis value gives sane numbers")
   func step() async throws {
     var suite = try Sample.suite(Sample.everyVariant)

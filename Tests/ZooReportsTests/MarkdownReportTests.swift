@@ -57,6 +57,24 @@ struct MarkdownReportTests {
       ])
   }
 
+  @Test("names a winner among unstable rows only where they were timed in turn")
+  func unstableWinner() {
+    func text(inTurn: Bool) -> String {
+      let rows = SampleRows.all.filter {
+        $0.scope == .attention && $0.context == 8192 && $0.batch == 1
+      }.map { row in
+        var row = row
+        row.machine.stable = false
+        if !inTurn { row.decode?.round = nil }
+        return row
+      }
+      return MarkdownReport(rows: rows, bootstrap: coarse).render(stem: "report").markdown
+    }
+    #expect(text(inTurn: true).contains(" is the fastest of "))
+    #expect(!text(inTurn: false).contains(" is the fastest of "))
+    #expect(text(inTurn: false).contains("but the machine was not stable"))
+  }
+
   @Test("divides by mha and by the model's own variant, and says so")
   func denominators() {
     #expect(

@@ -30,13 +30,6 @@ public struct MachineRoofs: Sendable, Hashable {
       && near(peakGFLOPPerSecond, other.peakGFLOPPerSecond)
   }
 
-  /// The mean of both.
-  public func mean(with other: MachineRoofs) -> MachineRoofs {
-    MachineRoofs(
-      readGBPerSecond: (readGBPerSecond + other.readGBPerSecond) / 2,
-      peakGFLOPPerSecond: (peakGFLOPPerSecond + other.peakGFLOPPerSecond) / 2)
-  }
-
   /// Least time for `bytes` read and `flops` done, milliseconds.
   public func milliseconds(bytes: Double, flops: Double) -> Double {
     max(bytes / (readGBPerSecond * 1e6), flops / (peakGFLOPPerSecond * 1e6))

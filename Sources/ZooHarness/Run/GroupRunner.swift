@@ -3,8 +3,8 @@ import ZooMemory
 import ZooModels
 import ZooRecords
 
-/// Measures one group of cases: fills their caches, then times their steps in turn between two
-/// probes of the machine.
+/// Measures one group of cases: fills their caches, then times their steps in turn between probes
+/// of the machine.
 struct GroupRunner {
   let suite: Suite
   let rows: RowAssembly
@@ -61,6 +61,10 @@ struct GroupRunner {
     return refused + (try measure(ready))
   }
 
+  private func warmUp(_ runner: any DecodeCase, _ bench: BenchCase) throws {
+    try TurnTimer(limits: limits(bench), cases: 1, stopped: stopped).warmUp(runner)
+  }
+
   private func limits(_ bench: BenchCase) -> Suite.Limits {
     suite.limits(context: bench.context, batch: bench.batch)
   }
@@ -92,7 +96,7 @@ struct GroupRunner {
             bench, geometryHeadWidth: suite.geometry.headWidth, storage: suite.storage,
             seed: suite.seed, pool: pool, stopped: stopped)
         }
-      if !stopped() { try TurnTimer(limits: limits(bench), stopped: stopped).warmUp(runner) }
+      if !stopped() { try warmUp(runner, bench) }
       var kv = bench.bytes(suite.storage)
       guard runner.cache.allocatedBytes == kv.allocatedBytes else {
         return .refused(
@@ -120,67 +124,96 @@ struct GroupRunner {
 
   private func measure(_ ready: [Prepared]) throws -> [ResultRow] {
     guard let first = ready.first else { return [] }
-    let timer = TurnTimer(limits: limits(first.bench), stopped: stopped)
-    var before = try probe.measure()
-    var stable = false
-    // A second time where the machine changed under the first.
-    for attempt in 0..<2 {
-      guard let measured = try time(ready, timer) else {
+    var roofs = ProbedRoofs(try probe.measure())
+    var timer = TurnTimer(limits: limits(first.bench), cases: ready.count, stopped: stopped)
+    var growth = 0
+    while !timer.isDone {
+      let begin = timer
+      guard
+        let (segment, grown) = try probed(
+          &roofs,
+          {
+            try watched {
+              try begin.segment(ready.map(\.runner))
+            }
+          })
+      else { return ready.map { interrupted($0.bench) } }
+      timer = segment
+      growth = max(growth, grown)
+    }
+    var measured = timer.samples.map { Measured(times: $0, growth: growth) }
+    if ready.contains(where: { $0.bench.prefillTokens != nil }) {
+      guard let firsts = try probed(&roofs, { try firstTokens(ready) }) else {
         return ready.map { interrupted($0.bench) }
       }
-      let after = try probe.measure()
-      stable = before.agrees(with: after)
-      if stable || attempt == 1 {
-        let roofs = before.mean(with: after)
-        return zip(ready, measured).map { prepared, measured in
-          row(
-            prepared, measured, roofs: roofs, stable: stable,
-            round: ready.count > 1 ? round(ready) : nil)
-        }
+      for (index, first) in firsts {
+        measured[index].firstToken = (first.nanoseconds, first.bytes)
+        measured[index].growth = max(growth, first.growth)
       }
-      before = after
     }
-    return []
+    let name = ready.count > 1 ? round(ready) : nil
+    return zip(ready, measured).map { row($0, $1, roofs: roofs, round: name) }
   }
 
-  /// Times the steps of all cases in turn, then the first token of those that measure it; nil when
-  /// stopped before the end.
-  private func time(_ ready: [Prepared], _ timer: TurnTimer) throws -> [Measured]? {
-    let (times, growth) = try watched { try timer.run(ready.map(\.runner)) }
-    guard let times else { return nil }
-    var measured = times.map { Measured(times: $0, growth: growth) }
+  /// What `body` gives between two probes that agree; the second time at the latest, whether they
+  /// agree or not. Nil when stopped before the end.
+  private func probed<Result>(
+    _ roofs: inout ProbedRoofs, _ body: () throws -> Result?
+  ) throws -> Result? {
+    for attempt in 0..<2 {
+      let begin = MonotonicClock.nanoseconds()
+      guard let result = try body() else { return nil }
+      let seconds = Double(MonotonicClock.nanoseconds() - begin) / 1e9
+      let after = try probe.measure()
+      if roofs.last.agrees(with: after) || attempt == 1 {
+        roofs.keep(until: after, seconds: seconds)
+        return result
+      }
+      roofs.last = after
+    }
+    return nil
+  }
+
+  /// Time to first token of the cases that measure it, with bytes and growth, by their places; nil
+  /// when stopped before the end.
+  private func firstTokens(
+    _ ready: [Prepared]
+  ) throws -> [Int: (nanoseconds: Int64, bytes: Int, growth: Int)]? {
+    var measured: [Int: (nanoseconds: Int64, bytes: Int, growth: Int)] = [:]
     for (index, prepared) in ready.enumerated() {
       guard let step = prepared.runner as? StepCase, let tokens = prepared.bench.prefillTokens
       else { continue }
-      let (time, growth) = try watched {
+      let first = try watched {
         let prompt = try FirstToken(
           model: step.runner.model, tokens: tokens, storage: suite.storage, seed: suite.seed,
           pool: pool)
         return try prompt.measure(stopped: stopped).map { ($0, prompt.bytes) }
       }
-      guard let time else { return nil }
-      measured[index].firstToken = (time.0, time.1)
-      measured[index].growth = max(measured[index].growth, growth)
+      guard let ((time, bytes), growth) = first else { return nil }
+      measured[index] = (time, bytes, growth)
     }
     return measured
   }
 
-  /// A result, and the most that the resident set grew meanwhile.
-  private func watched<Result>(_ body: () throws -> Result) rethrows -> (Result, growth: Int) {
+  /// A result, and the most that the resident set grew meanwhile; nil where there is no result.
+  private func watched<Result>(_ body: () throws -> Result?) rethrows -> (Result, growth: Int)? {
     ProcessMemory.resetPeak()
     let before = ProcessMemory.resident
-    let result = try body()
+    guard let result = try body() else { return nil }
     return (result, max(0, ProcessMemory.peakResident - before))
   }
 
-  /// A name for the cases that were timed in turn.
+  /// A name for the cases that were timed in turn, and for this turn alone.
   private func round(_ ready: [Prepared]) -> String {
-    CaseKey.hash(ready.map { rows.caseID($0.bench) }.joined(separator: " "))
+    let cases = ready.map { rows.caseID($0.bench) }.joined(separator: " ")
+    return CaseKey.hash("\(rows.facts.machine().date) \(cases)")
   }
 
   private func row(
-    _ prepared: Prepared, _ measured: Measured, roofs: MachineRoofs, stable: Bool, round: String?
+    _ prepared: Prepared, _ measured: Measured, roofs: ProbedRoofs, round: String?
   ) -> ResultRow {
+    let stable = roofs.areStable
+    let roofs = roofs.mean
     let bench = prepared.bench
     let step = prepared.runner as? StepCase
     var row = rows.row(

@@ -26,12 +26,17 @@ public struct Suite: Sendable, Hashable {
     public var seconds: Double
     /// Steps before the first timed one.
     public var warmUp: Int
+    /// Most seconds of timed steps, of all cases in turn, between two probes of the machine.
+    public var secondsBetweenProbes: Double
 
     /// The default suite's limits where nothing else is given.
-    public init(steps: Int = 20, seconds: Double = 3, warmUp: Int = 2) {
+    public init(
+      steps: Int = 20, seconds: Double = 3, warmUp: Int = 2, secondsBetweenProbes: Double = 30
+    ) {
       self.steps = steps
       self.seconds = seconds
       self.warmUp = warmUp
+      self.secondsBetweenProbes = secondsBetweenProbes
     }
   }
 
@@ -159,7 +164,7 @@ public struct Suite: Sendable, Hashable {
     }
     return Limits(
       steps: max(limits.steps, tail.steps), seconds: max(limits.seconds, tail.seconds),
-      warmUp: limits.warmUp)
+      warmUp: limits.warmUp, secondsBetweenProbes: limits.secondsBetweenProbes)
   }
 
   /// Refuses what a run could not start with: no variant, a variant that the geometry does not

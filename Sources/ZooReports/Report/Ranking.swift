@@ -44,8 +44,9 @@ struct Ranking: Sendable {
     self.count = timed.count
   }
 
-  /// Whether one row may be called the winner.
-  var hasWinner: Bool { tied.isEmpty && fastest.machine.stable != false }
+  /// Whether one row may be called the winner: no other ties with it, and what changed on the
+  /// machine meanwhile met all of them alike.
+  var hasWinner: Bool { tied.isEmpty && (isPaired || fastest.machine.stable != false) }
 
   /// The ratio of the fastest to `mha`, in words.
   var plainText: String {

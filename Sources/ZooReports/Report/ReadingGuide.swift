@@ -21,8 +21,8 @@ enum ReadingGuide {
         "**÷ mha [95 %]** is a ratio of medians with a bootstrap interval over the raw samples "
           + "(2,000 resamples, fixed seed; pairs where the cases were measured in turn). Two "
           + "variants differ only where it excludes 1.",
-        "**†**: the probes before and after the case differ by more than 10 %; no winner is named "
-          + "by such a row.",
+        "**†**: probes of the machine around the case differ by more than 10 %; a winner is named "
+          + "by such a row only where the cases were measured in turn.",
         "**max batch**: *computed* by the layout's bytes, *measured* in child processes under a "
           + "hard memory limit of the budget plus the fixed overhead.",
       ])

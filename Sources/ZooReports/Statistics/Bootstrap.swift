@@ -41,8 +41,8 @@ public struct Bootstrap: Sendable, Hashable {
   /// - Parameters:
   ///   - numerator: Positive finite samples.
   ///   - denominator: Positive finite samples.
-  ///   - isPaired: Draw sample i of both together; they were measured in turn. Needs as many
-  ///     samples on both sides, else each side is drawn by itself.
+  ///   - isPaired: Draw sample i of both together; they were measured in turn. Samples of the one
+  ///     side that the other has no partner for are left out, of ratio and interval.
   /// - Returns: `nil` with fewer than ``fewestSamples`` on a side, or samples that are not
   ///   positive.
   public func ratioOfMedians(
@@ -51,7 +51,9 @@ public struct Bootstrap: Sendable, Hashable {
     guard numerator.count >= Self.fewestSamples, denominator.count >= Self.fewestSamples,
       (numerator + denominator).allSatisfy({ $0 > 0 && $0.isFinite })
     else { return nil }
-    let pairs = isPaired && numerator.count == denominator.count
+    let partners = min(numerator.count, denominator.count)
+    let numerator = isPaired ? Array(numerator.prefix(partners)) : numerator
+    let denominator = isPaired ? Array(denominator.prefix(partners)) : denominator
     var above = RankedSamples(numerator)
     var below = RankedSamples(denominator)
     var random = SplitMix64(state: seed)
@@ -63,9 +65,9 @@ public struct Bootstrap: Sendable, Hashable {
       for _ in 0..<above.count {
         let index = random.index(below: above.count)
         above.draw(index)
-        if pairs { below.draw(index) }
+        if isPaired { below.draw(index) }
       }
-      if !pairs {
+      if !isPaired {
         for _ in 0..<below.count { below.draw(random.index(below: below.count)) }
       }
       ratios.append(above.median() / below.median())
@@ -74,7 +76,7 @@ public struct Bootstrap: Sendable, Hashable {
     let tail = Int((0.025 * Double(resamples)).rounded(.down))
     return RatioEstimate(
       ratio: Median.of(numerator) / Median.of(denominator), low: ratios[tail],
-      high: ratios[resamples - 1 - tail], isPaired: pairs)
+      high: ratios[resamples - 1 - tail], isPaired: isPaired)
   }
 }
 
