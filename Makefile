@@ -6,14 +6,19 @@
 #   make test            all tests (what continuous integration runs)
 #   make conformance     the full product of all axes instead of all pairs
 #   make report          Reports/full.md again from its committed rows
-#   make lint docs sanitize kernels-test clean
+#   make peers           Reports/peers.md: beside ggml, PyTorch and ONNX Runtime, an hour on two cores
+#   make micro           micro-benchmarks of the kernels
+#   make kernels-test    the C kernels alone; kernels-neon: the arm64 builds under emulation
+#   make lint docs sanitize clean
 
 SWIFT   ?= swift
 BUILD   := .build/release
 ATTNZOO := $(BUILD)/attnzoo
 SUITE   := $(if $(FULL),full,$(if $(QUICK),quick,default))
 
-.PHONY: all deps build test bench conformance kernels-test report lint docs sanitize clean
+.PHONY: all deps build test bench conformance kernels-test kernels-neon peers micro report lint docs \
+  sanitize clean
+CLANG    = $$(command -v clang || echo "$$(dirname "$$(readlink -f "$$(command -v $(SWIFT))")")/clang")
 
 all: build
 
@@ -43,7 +48,23 @@ conformance: deps
 
 # The C kernels alone, every instruction set that this machine can run, against float64.
 kernels-test:
-	$(MAKE) -C Tests/CKernels test CC="$$(command -v clang || echo "$$(dirname "$$(readlink -f "$$(command -v $(SWIFT))")")/clang")"
+	$(MAKE) -C Tests/CKernels test CC="$(CLANG)"
+
+kernels-neon:
+	@command -v qemu-aarch64 >/dev/null && [ -d /usr/aarch64-linux-gnu ] || { \
+	  run=""; [ "$$(id -u)" = 0 ] || run="sudo"; \
+	  $$run apt-get update -qq && $$run apt-get install -y -qq qemu-user gcc-aarch64-linux-gnu; }
+	$(MAKE) -C Tests/CKernels neon CC="$(CLANG)"
+
+peers: deps
+	$(SWIFT) build -c release --package-path Benchmarks --product attend-server
+	cd Benchmarks/Peers && { [ -d .venv ] || python3 -m venv .venv; } && \
+	  .venv/bin/pip install -q -r requirements.txt
+	Benchmarks/Peers/.venv/bin/python Benchmarks/Peers/compare.py \
+	  --server Benchmarks/.build/release/attend-server --output Reports/peers.md $(PEERS)
+
+micro: deps
+	$(SWIFT) package -c release --package-path Benchmarks benchmark $(MICRO)
 
 report: build
 	$(ATTNZOO) report Reports/full.jsonl --to Reports/full.md --title "full: llama-3.2-1b"
@@ -57,7 +78,7 @@ docs: deps
 
 # Address and undefined-behaviour sanitizers over the C kernels, the thread sanitizer over the pool.
 sanitize: deps
-	$(MAKE) -C Tests/CKernels sanitize CC="$$(command -v clang || echo "$$(dirname "$$(readlink -f "$$(command -v $(SWIFT))")")/clang")"
+	$(MAKE) -C Tests/CKernels sanitize CC="$(CLANG)"
 	$(SWIFT) test --sanitize thread --scratch-path .build/thread --filter WorkerPool
 
 clean:

@@ -9,6 +9,9 @@
 #define HAS_HALF_CONVERSION 1
 #define VECTOR_REGISTERS 32
 #define NATIVE_MAX(a, b) ((vfloat)_mm512_max_ps((__m512)(a), (__m512)(b)))
+// Entry `index` modulo 16 of a table, lane by lane.
+#define NATIVE_LOOKUP(index, table) \
+  ((vfloat)_mm512_permutexvar_ps((__m512i)(index), (__m512)(table)))
 #pragma clang attribute push( \
     __attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx2,fma,f16c"))), \
     apply_to = function)

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "kernel_table.h"
+#include "self_check.h"
 
 enum { MAX_BUILDS = 3 };
 
@@ -21,9 +21,13 @@ static const attn_kernel_table *find_build(const char *name) {
   return NULL;
 }
 
-static void fill_table(void) {
+// The builds that this machine can run, the best one last. Each of them is cleared for automatic
+// choice by a conformance run that Documentation/Kernels.md records.
+static void find_builds(void) {
   builds[build_count++] = &attn_table_baseline;
-#if ATTN_HAS_X86_BUILDS
+#if defined(__aarch64__)
+  builds[build_count++] = &attn_table_neon;
+#elif ATTN_HAS_X86_BUILDS
   __builtin_cpu_init();
   if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") &&
       __builtin_cpu_supports("f16c")) {
@@ -34,6 +38,10 @@ static void fill_table(void) {
     }
   }
 #endif
+}
+
+static void fill_table(void) {
+  find_builds();
   const attn_kernel_table *choice = builds[build_count - 1];
   const char *wanted = getenv("ATTNZOO_ISA");
   if (wanted && *wanted) {
@@ -44,6 +52,11 @@ static void fill_table(void) {
       fprintf(stderr, "ATTNZOO_ISA=%s is unknown or not runnable here; using %s\n", wanted,
               choice->name);
     }
+  }
+  if (choice != &attn_table_baseline && !attn_agrees_with_baseline(choice)) {
+    fprintf(stderr, "the %s kernels disagree with the baseline on this machine; using baseline\n",
+            choice->name);
+    choice = &attn_table_baseline;
   }
   __atomic_store_n(&selected, choice, __ATOMIC_RELEASE);
 }
@@ -117,11 +130,60 @@ void attn_decode_bf16(const uint16_t *in, float *out, int64_t count) {
   table()->decode_bf16(in, out, count);
 }
 
+void attn_encode_row(int32_t element, const float *in, int64_t width, void *out) {
+  table()->encode_row(element, in, width, out);
+}
+
+void attn_decode_row(int32_t element, const void *row, int64_t width, float *out) {
+  table()->decode_row(element, row, width, out);
+}
+
+int64_t attn_row_bytes(int32_t element, int64_t width) {
+  const int64_t groups = (width + ATTN_GROUP - 1) / ATTN_GROUP;
+  switch (element) {
+    case ATTN_ELEMENT_F32: return width * 4;
+    case ATTN_ELEMENT_F16:
+    case ATTN_ELEMENT_BF16: return width * 2;
+    case ATTN_ELEMENT_INT8: return width + groups * (ATTN_INT8_GROUP_BYTES - ATTN_GROUP);
+    case ATTN_ELEMENT_INT4: return width / 2 + groups * (ATTN_INT4_GROUP_BYTES - ATTN_GROUP / 2);
+    case ATTN_ELEMENT_INT4C: return width / 2;
+    default: return width;
+  }
+}
+
+void attn_encode_group(int32_t element, const void *tail, int64_t tail_row_bytes, int64_t tokens,
+                       int64_t width, void *group) {
+  table()->encode_group(element, tail, tail_row_bytes, tokens, width, group);
+}
+
+void attn_decode_group_row(int32_t element, const void *group, int64_t token, int64_t width,
+                           float *out) {
+  table()->decode_group_row(element, group, token, width, out);
+}
+
+int64_t attn_group_bytes(int32_t element, int64_t tokens, int64_t width) {
+  return attn_group_header_bytes(element, width) + tokens * attn_row_bytes(element, width);
+}
+
+float attn_encode_s8(const float *in, int64_t width, void *out) {
+  const float scale = table()->largest_magnitude(in, width) / 127;
+  table()->encode_s8(in, width, scale, out);
+  return scale;
+}
+
+void attn_encode_s8_with(const float *in, int64_t width, float scale, void *out) {
+  table()->encode_s8(in, width, scale, out);
+}
+
+void attn_decode_s8(const void *row, float scale, int64_t width, float *out) {
+  table()->decode_s8(row, scale, width, out);
+}
+
 void attn_skinny_product(const void *weights, int32_t element, int64_t weight_stride_elements,
-                         const float *in, int64_t in_stride, int32_t rows, int64_t width,
-                         const float *bias, float *out, int64_t out_stride, int64_t first,
-                         int64_t last) {
-  table()->skinny_product(weights, element, weight_stride_elements, in, in_stride, rows, width,
+                         const float *scales, const float *in, int64_t in_stride, int32_t rows,
+                         int64_t width, const float *bias, float *out, int64_t out_stride,
+                         int64_t first, int64_t last) {
+  table()->skinny_product(weights, element, weight_stride_elements, scales, in, in_stride, rows, width,
                           bias, out, out_stride, first, last);
 }
 

@@ -14,8 +14,15 @@ typedef struct attn_kernel_table {
   void (*decode_f16)(const uint16_t *, float *, int64_t);
   void (*encode_bf16)(const float *, uint16_t *, int64_t);
   void (*decode_bf16)(const uint16_t *, float *, int64_t);
-  void (*skinny_product)(const void *, int32_t, int64_t, const float *, int64_t, int32_t, int64_t,
-                         const float *, float *, int64_t, int64_t, int64_t);
+  void (*encode_row)(int32_t, const float *, int64_t, void *);
+  void (*decode_row)(int32_t, const void *, int64_t, float *);
+  float (*largest_magnitude)(const float *, int64_t);
+  void (*encode_s8)(const float *, int64_t, float, void *);
+  void (*decode_s8)(const void *, float, int64_t, float *);
+  void (*encode_group)(int32_t, const void *, int64_t, int64_t, int64_t, void *);
+  void (*decode_group_row)(int32_t, const void *, int64_t, int64_t, float *);
+  void (*skinny_product)(const void *, int32_t, int64_t, const float *, const float *, int64_t, int32_t,
+                         int64_t, const float *, float *, int64_t, int64_t, int64_t);
   uint64_t (*probe_read)(const void *, size_t);
   float (*probe_fma)(int64_t, int64_t *);
 } attn_kernel_table;
@@ -25,7 +32,15 @@ typedef struct attn_kernel_table {
 extern const attn_kernel_table attn_table_avx2;
 extern const attn_kernel_table attn_table_avx512;
 #endif
+#if defined(__aarch64__)
+extern const attn_kernel_table attn_table_neon;
+#endif
 extern const attn_kernel_table attn_table_baseline;
+
+// Bytes of scales and zeros in front of a quantised group of INT8C or INT4C.
+static inline int64_t attn_group_header_bytes(int32_t element, int64_t width) {
+  return element == ATTN_ELEMENT_INT4C ? 4 * width : 2 * width;
+}
 
 // Tokens a tile holds at most: a multiple of every vector width, small enough that the tile of
 // the widest row stays in the second-level cache while all query rows use it.

@@ -84,7 +84,7 @@ public struct HeadwiseLinear: Sendable {
     let headsPerPart =
       pool.threads == 1 ? heads : min(max(1, (32 << 10) / headBytes), (heads + 1) / 2)
     var product = HeadwiseProduct(
-      weights: weight.base, format: weight.format, heads: heads, outputs: outputs, inputs: inputs,
+      weights: weight.view, heads: heads, outputs: outputs, inputs: inputs,
       headsPerPart: headsPerPart, input: input, output: output, tokens: tokens,
       skinny: skinny, scratch: Unmanaged.passUnretained(scratch))
     withExtendedLifetime((weight, scratch)) {
@@ -102,8 +102,7 @@ public struct HeadwiseLinear: Sendable {
 
 /// One headwise product as the pool's workers see it.
 private struct HeadwiseProduct {
-  let weights: UnsafeRawPointer
-  let format: WeightFormat
+  let weights: WeightView
   let heads: Int
   let outputs: Int
   let inputs: Int
@@ -116,13 +115,13 @@ private struct HeadwiseProduct {
 
   func run(_ part: Int, worker: Int) {
     for head in (part * headsPerPart)..<min((part + 1) * headsPerPart, heads) {
-      let weight = weights + head * outputs * inputs * format.bytesPerElement
+      let weight = weights.from(head * outputs)
       let from = input.pointer + head * input.headStride
       let to = output.pointer + head * output.headStride
       if skinny {
-        attn_skinny_product(
-          weight, format.elementCode, Int64(inputs), from, Int64(input.tokenStride), Int32(tokens),
-          Int64(inputs), nil, to, Int64(output.tokenStride), 0, Int64(outputs))
+        weight.skinnyProduct(
+          from, stride: input.tokenStride, rows: tokens, bias: nil, output: to,
+          stride: output.tokenStride, outputs: 0..<outputs)
       } else {
         multiply(weight, from, to, worker: worker)
       }
@@ -130,7 +129,7 @@ private struct HeadwiseProduct {
   }
 
   private func multiply(
-    _ weight: UnsafeRawPointer, _ from: UnsafePointer<Float>, _ to: UnsafeMutablePointer<Float>,
+    _ weight: WeightView, _ from: UnsafePointer<Float>, _ to: UnsafeMutablePointer<Float>,
     worker: Int
   ) {
     let (region, elements) = scratch._withUnsafeGuaranteedRef {
@@ -143,14 +142,7 @@ private struct HeadwiseProduct {
     var first = 0
     while first < outputs {
       let count = min(block, outputs - first)
-      let rows = weight + first * inputs * format.bytesPerElement
-      if let half = format.half {
-        half.decode(
-          rows.assumingMemoryBound(to: UInt16.self), to: region, count: count * inputs)
-        gemm(UnsafePointer(region), count, from, to + first)
-      } else {
-        gemm(rows.assumingMemoryBound(to: Float.self), count, from, to + first)
-      }
+      gemm(weight.widened(first..<first + count, at: region), count, from, to + first)
       first += count
     }
   }

@@ -5,7 +5,7 @@ import ZooMemory
 ///
 /// Up to `skinnyRows` rows, as in decode, each weight is read from memory once, by the skinny
 /// product of the C kernels. More rows, as in prefill, are large products by OpenBLAS, over blocks
-/// of outputs that are widened to float32 first where the weights are 16 bits wide. Either way the
+/// of outputs that are widened to float32 first where the weights are narrower. Either way the
 /// pool's workers share the outputs, so OpenBLAS runs with one thread: `apply` sets it so.
 public struct Linear: Sendable {
   /// [outputs × inputs].
@@ -60,7 +60,7 @@ public struct Linear: Sendable {
     let block =
       skinny ? skinnyBlock(threads: pool.threads) : wideBlock(threads: pool.threads, scratch)
     var product = Product(
-      weights: weight.base, format: weight.format, input: input, output: output, bias: bias,
+      weights: weight.view, input: input, output: output, bias: bias,
       block: block, scratch: Unmanaged.passUnretained(scratch))
     if !skinny { OpenBLAS.requireOneThread() }
     withExtendedLifetime((weight, scratch)) {
@@ -96,8 +96,7 @@ public struct Linear: Sendable {
 
 /// One product as the pool's workers see it. Views and pointers outlive the job.
 private struct Product {
-  let weights: UnsafeRawPointer
-  let format: WeightFormat
+  let weights: WeightView
   let input: MatrixView
   let output: MutableMatrixView
   let bias: UnsafePointer<Float>?
@@ -113,11 +112,9 @@ private struct Product {
     let product = context.assumingMemoryBound(to: Product.self)
     let outputs = product.pointee.outputs(of: part)
     let (input, output) = (product.pointee.input, product.pointee.output)
-    attn_skinny_product(
-      product.pointee.weights, product.pointee.format.elementCode, Int64(input.columns),
-      input.pointer, Int64(input.stride), Int32(input.rows), Int64(input.columns),
-      product.pointee.bias, output.pointer, Int64(output.stride), Int64(outputs.lowerBound),
-      Int64(outputs.upperBound))
+    product.pointee.weights.skinnyProduct(
+      input.pointer, stride: input.stride, rows: input.rows, bias: product.pointee.bias,
+      output: output.pointer, stride: output.stride, outputs: outputs)
   }
 
   static let widePart: WorkerPool.Body = { context, part, worker in
@@ -127,16 +124,8 @@ private struct Product {
 
   private func multiply(_ outputs: Range<Int>, worker: Int) {
     let inputs = input.columns
-    let first = weights + outputs.lowerBound * inputs * format.bytesPerElement
-    let widened: UnsafePointer<Float>
-    if let half = format.half {
-      let region = scratch._withUnsafeGuaranteedRef { $0.region(of: worker) }
-      half.decode(
-        first.assumingMemoryBound(to: UInt16.self), to: region, count: outputs.count * inputs)
-      widened = UnsafePointer(region)
-    } else {
-      widened = first.assumingMemoryBound(to: Float.self)
-    }
+    let widened = weights.widened(
+      outputs, at: scratch._withUnsafeGuaranteedRef { $0.region(of: worker) })
     if let bias {
       for row in 0..<output.rows {
         (output.row(row) + outputs.lowerBound).update(

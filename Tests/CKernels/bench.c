@@ -38,9 +38,39 @@ static const shape shapes[] = {
     {"mla 128 576 f16", 1, 128, 576, 512, true, ATTN_ELEMENT_F16, 16384, false},
     {"mla 16 288 f16", 1, 16, 288, 256, true, ATTN_ELEMENT_F16, 65536, false},
     {"mla 32 576 bf16", 1, 32, 576, 512, true, ATTN_ELEMENT_BF16, 32768, false},
+    {"mha 128 fp8", 8, 1, 128, 128, false, ATTN_ELEMENT_FP8, 65536, false},
+    {"mha 128 int8", 8, 1, 128, 128, false, ATTN_ELEMENT_INT8, 65536, false},
+    {"mha 128 int4", 8, 1, 128, 128, false, ATTN_ELEMENT_INT4, 65536, false},
+    {"mha 128 int8c", 8, 1, 128, 128, false, ATTN_ELEMENT_INT8C, 65536, false},
+    {"mha 128 int4c", 8, 1, 128, 128, false, ATTN_ELEMENT_INT4C, 65536, false},
+    {"gqa 4 128 fp8", 8, 4, 128, 128, false, ATTN_ELEMENT_FP8, 32768, false},
+    {"gqa 4 128 int8", 8, 4, 128, 128, false, ATTN_ELEMENT_INT8, 32768, false},
+    {"gqa 4 128 int4", 8, 4, 128, 128, false, ATTN_ELEMENT_INT4, 32768, false},
+    {"gqa 4 128 int8c", 8, 4, 128, 128, false, ATTN_ELEMENT_INT8C, 32768, false},
+    {"gqa 4 128 int4c", 8, 4, 128, 128, false, ATTN_ELEMENT_INT4C, 32768, false},
+    {"mqa 32 128 int8", 1, 32, 128, 128, false, ATTN_ELEMENT_INT8, 131072, false},
+    {"mqa 32 128 int4", 1, 32, 128, 128, false, ATTN_ELEMENT_INT4, 131072, false},
+    {"mla 16 576 int8", 1, 16, 576, 512, true, ATTN_ELEMENT_INT8, 32768, false},
+    {"mla 16 576 int4", 1, 16, 576, 512, true, ATTN_ELEMENT_INT4, 32768, false},
+    {"mla 16 576 fp8", 1, 16, 576, 512, true, ATTN_ELEMENT_FP8, 32768, false},
     {"prefill 128x128 f16", 4, 128, 128, 128, false, ATTN_ELEMENT_F16, 4096, true},
     {"prefill 256x64 f32", 4, 256, 64, 64, false, ATTN_ELEMENT_F32, 4096, true},
 };
+
+// Bytes of all rows of one stream's keys or values.
+static int64_t side_bytes(const shape *s, int32_t width) {
+  enum { GROUP = 64 };
+  if (s->element == ATTN_ELEMENT_INT8C || s->element == ATTN_ELEMENT_INT4C) {
+    return s->tokens / GROUP * attn_group_bytes(s->element, GROUP, width);
+  }
+  return s->tokens * attn_row_bytes(s->element, width);
+}
+
+static attn_groups groups_of(const shape *s, int32_t width) {
+  if (s->element != ATTN_ELEMENT_INT8C && s->element != ATTN_ELEMENT_INT4C) return (attn_groups){0};
+  return (attn_groups){
+      .tokens = 64, .bytes = attn_group_bytes(s->element, 64, width), .tail_begin = s->tokens};
+}
 
 typedef struct job {
   const shape *shape;
@@ -79,19 +109,20 @@ static void *work(void *argument) {
   } else if (j->action == 2) {
     attn_probe_fma(2000000 / 4, &j->flops);
   } else {
-    int64_t element = s->element == ATTN_ELEMENT_F32 ? 4 : 2;
     // One stream is split by tokens, several by streams.
     bool by_tokens = s->streams == 1;
     for (int i = by_tokens ? 0 : j->thread; i < s->streams; i += by_tokens ? 1 : j->threads) {
-      attn_stream stream = {.keys = j->keys + i * s->tokens * s->key_width * element,
-                            .values = j->values + i * s->tokens * s->value_width * element,
-                            .key_row_bytes = s->key_width * element,
-                            .value_row_bytes = s->value_width * element,
+      attn_stream stream = {.keys = j->keys + i * side_bytes(s, s->key_width),
+                            .values = j->values + i * side_bytes(s, s->value_width),
+                            .key_row_bytes = attn_row_bytes(s->element, s->key_width),
+                            .value_row_bytes = attn_row_bytes(s->element, s->value_width),
                             .key_width = s->key_width,
                             .value_width = s->value_width,
                             .value_is_key_prefix = s->prefix,
                             .key_element = s->element,
-                            .value_element = s->element};
+                            .value_element = s->element,
+                            .key_groups = groups_of(s, s->key_width),
+                            .value_groups = groups_of(s, s->prefix ? s->key_width : s->value_width)};
       attn_queries queries = {.queries = j->queries,
                               .query_stride = s->key_width,
                               .rows = s->rows,
@@ -160,9 +191,8 @@ int main(int argc, char **argv) {
   for (size_t i = 0; i < sizeof(shapes) / sizeof(shapes[0]); i++) {
     const shape *s = &shapes[i];
     if (!strstr(s->name, filter)) continue;
-    int64_t element = s->element == ATTN_ELEMENT_F32 ? 4 : 2;
-    size_t key_bytes = (size_t)(s->streams * s->tokens * s->key_width * element);
-    size_t value_bytes = (size_t)(s->streams * s->tokens * s->value_width * element);
+    size_t key_bytes = (size_t)(s->streams * side_bytes(s, s->key_width));
+    size_t value_bytes = (size_t)(s->streams * side_bytes(s, s->value_width));
     if (key_bytes > most) continue;
     int64_t row_end[256];
     double pairs = (double)s->rows * (double)s->tokens;

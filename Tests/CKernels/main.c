@@ -12,10 +12,13 @@ int main(int argc, char **argv) {
     int before = passed, failed_before = failed;
     CHECK(attn_isa_select(name) == 0, "cannot select %s", name);
     test_elements();
+    test_quantised();
     test_products();
     test_attend();
     printf("%-9s %d passed, %d failed\n", name, passed - before, failed - failed_before);
   }
+  test_threads();
+  test_builds();
   CHECK(attn_isa_select("no such build") == -1, "an unknown build was selected");
   printf("%d passed, %d failed\n", passed, failed);
   return failed != 0;

@@ -44,8 +44,12 @@ float reference_decode_f16(uint16_t half);
 uint16_t reference_encode_f16(float value);
 float reference_decode_bf16(uint16_t half);
 uint16_t reference_encode_bf16(float value);
+float reference_decode_fp8(uint8_t byte);
 
+void test_builds(void);
+void test_threads(void);
 void test_elements(void);
+void test_quantised(void);
 void test_attend(void);
 void test_products(void);
 

@@ -3,16 +3,12 @@
 #include <math.h>
 #include <string.h>
 
-#include "support.h"
-
-typedef struct stored_rows {
-  float *decoded;  // what the cache means, token by token
-  char *bytes;     // what it holds
-} stored_rows;
+#include "stored_rows.h"
 
 typedef struct shape {
   int32_t key_width, value_width, rows;
   int32_t key_element, value_element;
+  int64_t key_group, value_group;  // tokens a group, of elements quantised per channel
   bool prefix;
   int addressing;  // 0 contiguous, 1 ring, 2 paged
   int64_t tokens, page_tokens, ring_tokens, sink_tokens;
@@ -23,66 +19,80 @@ typedef struct shape {
   int poison;   // 1: NaN in masked tokens and unused rows, 2: NaN in one token some rows see
 } shape;
 
-// The custom element of these tests: bytes with the token's parity as an offset.
-typedef struct custom_context {
-  float unit;
-} custom_context;
-static void custom_decode(const void *context, const void *rows, int64_t row_bytes,
-                          int64_t first_token, int32_t count, int32_t width, float *out) {
-  const float unit = ((const custom_context *)context)->unit;
-  for (int32_t t = 0; t < count; t++) {
-    const int8_t *row = (const int8_t *)rows + t * row_bytes;
-    for (int32_t i = 0; i < width; i++) {
-      out[(int64_t)t * width + i] =
-          row[i] == -128 ? NAN : (float)row[i] * unit + (float)((first_token + t) & 1) * unit;
-    }
+// Keys or values of one stream: where they lie, and what they mean token by token.
+typedef struct side {
+  int32_t element, width;
+  attn_groups groups;
+  int64_t row_bytes;
+  char *tail;
+  float *decoded;
+} side;
+
+static int64_t group_of(int64_t tokens) { return tokens > 0 ? tokens : 1; }
+
+static side make_side(int32_t element, int32_t width, int64_t group, int64_t tokens,
+                      uint64_t *state) {
+  side side = {.element = element, .width = width};
+  side.decoded = malloc(sizeof(float) * (size_t)(tokens * width + 1));
+  side.row_bytes = written_row_bytes(element, width);
+  if (!is_per_channel(element)) {
+    side.row_bytes += 4 * random_below(state, 3);
+    return side;
   }
+  const int64_t tail_row = 2 * width + 2 * random_below(state, 3);
+  side.tail = malloc((size_t)(group * tail_row));
+  side.groups = (attn_groups){.tokens = group,
+                              .bytes = attn_group_bytes(element, group, width),
+                              .tail = side.tail,
+                              .tail_begin = tokens > 0 ? (tokens - 1) / group * group : 0,
+                              .tail_row_bytes = tail_row};
+  return side;
 }
-static const custom_context test_context = {1.0f / 64};
 
-static int64_t stored_bytes(int32_t element, int64_t width) {
-  return element == ATTN_ELEMENT_F32 ? width * 4 : element == ATTN_ELEMENT_CUSTOM ? width : width * 2;
+// Bytes of `rows` rows in a block of their own.
+static int64_t side_bytes(const side *side, int64_t rows) {
+  const int64_t group = group_of(side->groups.tokens);
+  if (side->groups.tokens == 0) return rows * side->row_bytes;
+  return (rows + group - 1) / group * side->groups.bytes;
 }
 
-static void write_element(char *at, int64_t index, int32_t element, float value, int64_t token,
-                          float *decoded) {
-  switch (element) {
-    case ATTN_ELEMENT_F32:
-      memcpy(at + index * 4, &value, 4);
-      *decoded = value;
-      break;
-    case ATTN_ELEMENT_F16: {
-      uint16_t h = reference_encode_f16(value);
-      memcpy(at + index * 2, &h, 2);
-      *decoded = reference_decode_f16(h);
-      break;
-    }
-    case ATTN_ELEMENT_BF16: {
-      uint16_t h = reference_encode_bf16(value);
-      memcpy(at + index * 2, &h, 2);
-      *decoded = reference_decode_bf16(h);
-      break;
-    }
-    default: {
-      int8_t q = isnan(value) ? -128 : (int8_t)(value * 60);
-      at[index] = q;
-      *decoded = isnan(value) ? NAN : (float)q / 64 + (float)(token & 1) / 64;
-    }
+// Stores token `t`, which is row `row` of the block at `block`. Tokens come in order, so that the last
+// one of a group finds the others staged.
+static void store_token(side *side, const float *values, int64_t t, int64_t row, char *block) {
+  float *decoded = side->decoded + t * side->width;
+  const attn_groups *groups = &side->groups;
+  if (groups->tokens == 0) {
+    char *at = block + row * side->row_bytes;
+    write_row(side->element, values, side->width, at);
+    reference_decode_row(side->element, at, side->width, t, decoded);
+    return;
+  }
+  char *staged = side->tail + t % groups->tokens * groups->tail_row_bytes;
+  attn_encode_row(ATTN_ELEMENT_F16, values, side->width, staged);
+  reference_decode_row(ATTN_ELEMENT_F16, staged, side->width, t, decoded);
+  if (t >= groups->tail_begin || t % groups->tokens != groups->tokens - 1) return;
+  char *group = block + row / groups->tokens * groups->bytes;
+  attn_encode_group(side->element, side->tail, groups->tail_row_bytes, groups->tokens, side->width,
+                    group);
+  for (int64_t i = 0; i < groups->tokens; i++) {
+    reference_decode_group_row(side->element, group, i, side->width,
+                               decoded - (groups->tokens - 1 - i) * side->width);
   }
 }
 
 static void run_shape(const shape *s, uint64_t *state) {
   const int64_t n = s->tokens;
   const bool separate = !s->prefix;
-  int64_t key_bytes = stored_bytes(s->key_element, s->key_width) + 4 * random_below(state, 3);
-  int64_t value_bytes = stored_bytes(s->value_element, s->value_width) + 4 * random_below(state, 3);
+  side key = make_side(s->key_element, s->key_width, s->key_group, n, state);
+  side value = make_side(s->value_element, s->value_width, s->value_group, n, state);
   int64_t page_tokens = s->addressing == 2 ? s->page_tokens : 0;
   int64_t rows_held = s->addressing == 1 ? s->sink_tokens + s->ring_tokens : n > 0 ? n : 1;
   int64_t pages = page_tokens ? (n + page_tokens - 1) / page_tokens + 2 : 0;
   // Paged: a page is its key rows, then its value rows.
-  int64_t page_bytes = page_tokens * (key_bytes + (separate ? value_bytes : 0));
-  size_t key_size = (size_t)(page_tokens ? pages * page_bytes : rows_held * key_bytes);
-  size_t value_size = (size_t)(page_tokens ? 0 : rows_held * value_bytes);
+  int64_t page_keys = side_bytes(&key, page_tokens);
+  int64_t page_bytes = page_keys + (separate ? side_bytes(&value, page_tokens) : 0);
+  size_t key_size = (size_t)(page_tokens ? pages * page_bytes : side_bytes(&key, rows_held));
+  size_t value_size = (size_t)(page_tokens ? 0 : side_bytes(&value, rows_held));
   char *keys = malloc(key_size ? key_size : 1), *values = malloc(value_size ? value_size : 1);
   memset(keys, s->poison ? 0xff : 0, key_size);
   memset(values, s->poison ? 0xff : 0, value_size);
@@ -94,8 +104,8 @@ static void run_shape(const shape *s, uint64_t *state) {
     table[p] = table[q];
     table[q] = swap;
   }
-  float *k = malloc(sizeof(float) * (size_t)(n * s->key_width + 1));
-  float *v = malloc(sizeof(float) * (size_t)(n * s->value_width + 1));
+  float *k = key.decoded, *v = value.decoded;
+  float *row_values = malloc(sizeof(float) * (size_t)(s->key_width + s->value_width));
 
   // Which tokens a ring still holds.
   int64_t oldest = s->addressing == 1 && n - s->ring_tokens > s->sink_tokens ? n - s->ring_tokens : 0;
@@ -126,34 +136,26 @@ static void run_shape(const shape *s, uint64_t *state) {
 
   int64_t poisoned = s->poison == 2 && n > oldest ? oldest + random_below(state, n - oldest) : -1;
   for (int64_t t = 0; t < n; t++) {
-    if (t >= s->sink_tokens && t < oldest) continue;
     bool seen = false;
     for (int32_t i = 0; i < s->rows; i++) seen |= SEES(i, t);
-    char *key_row, *value_row;
+    int64_t row = t;
+    char *key_block = keys, *value_block = values;
     if (page_tokens) {
-      char *page = keys + (int64_t)table[t / page_tokens] * page_bytes;
-      key_row = page + t % page_tokens * key_bytes;
-      value_row = page + page_tokens * key_bytes + t % page_tokens * value_bytes;
-    } else {
-      int64_t row = s->addressing == 1 && t >= s->sink_tokens
-                        ? s->sink_tokens + (t - s->sink_tokens) % s->ring_tokens
-                        : t;
-      key_row = keys + row * key_bytes;
-      value_row = values + row * value_bytes;
+      key_block = keys + (int64_t)table[t / page_tokens] * page_bytes;
+      value_block = key_block + page_keys;
+      row = t % page_tokens;
+    } else if (s->addressing == 1 && t >= s->sink_tokens) {
+      row = s->sink_tokens + (t - s->sink_tokens) % s->ring_tokens;
     }
     bool bad = (s->poison && !seen) || t == poisoned;
-    for (int32_t i = 0; i < s->key_width; i++) {
-      write_element(key_row, i, s->key_element, bad ? NAN : random_float(state), t,
-                    &k[t * s->key_width + i]);
-    }
-    for (int32_t i = 0; i < s->value_width; i++) {
-      if (s->prefix) {
-        v[t * s->value_width + i] = k[t * s->key_width + i];
-      } else {
-        write_element(value_row, i, s->value_element, bad ? NAN : random_float(state), t,
-                      &v[t * s->value_width + i]);
-      }
-    }
+    for (int32_t i = 0; i < s->key_width; i++) row_values[i] = bad ? NAN : random_float(state);
+    store_token(&key, row_values, t, row, key_block);
+    if (s->prefix) continue;
+    for (int32_t i = 0; i < s->value_width; i++) row_values[i] = bad ? NAN : random_float(state);
+    store_token(&value, row_values, t, row, value_block);
+  }
+  for (int64_t t = 0; s->prefix && t < n; t++) {
+    memcpy(v + t * s->value_width, k + t * s->key_width, sizeof(float) * (size_t)s->value_width);
   }
 
   int64_t query_stride = s->key_width + random_below(state, 4);
@@ -163,19 +165,21 @@ static void run_shape(const shape *s, uint64_t *state) {
 
   attn_stream stream = {
       .keys = keys,
-      .values = separate ? (page_tokens ? keys + page_tokens * key_bytes : values) : NULL,
+      .values = separate ? (page_tokens ? keys + page_keys : values) : NULL,
       .page_table = page_tokens ? table : NULL,
       .page_tokens = page_tokens,
       .page_bytes = page_bytes,
       .ring_tokens = s->addressing == 1 ? s->ring_tokens : 0,
       .sink_tokens = s->addressing == 1 ? s->sink_tokens : 0,
-      .key_row_bytes = key_bytes,
-      .value_row_bytes = separate ? value_bytes : 0,
+      .key_row_bytes = key.row_bytes,
+      .value_row_bytes = separate ? value.row_bytes : 0,
       .key_width = s->key_width,
       .value_width = s->value_width,
       .value_is_key_prefix = s->prefix,
       .key_element = s->key_element,
       .value_element = s->prefix ? s->key_element : s->value_element,
+      .key_groups = key.groups,
+      .value_groups = separate ? value.groups : key.groups,
       .key_decode = s->key_element == ATTN_ELEMENT_CUSTOM ? custom_decode : NULL,
       .value_decode = s->value_element == ATTN_ELEMENT_CUSTOM && separate ? custom_decode : NULL,
       .key_decode_context = &test_context,
@@ -287,7 +291,12 @@ static void run_shape(const shape *s, uint64_t *state) {
     free(partials[p].sum);
   }
   free(partials), free(workspace), free(keys), free(values), free(table), free(k), free(v);
+  free(key.tail), free(value.tail), free(row_values);
   free(begin), free(end), free(q), free(logits), free(out), free(scores), free(expected);
+}
+
+static bool is_half_byte(int32_t element) {
+  return element == ATTN_ELEMENT_INT4 || element == ATTN_ELEMENT_INT4C;
 }
 
 void test_attend(void) {
@@ -296,18 +305,25 @@ void test_attend(void) {
                                       {576, 512}, {7, 5},     {1, 1},   {33, 50},   {256, 256},
                                       {1024, 1024}};
   static const int32_t row_counts[] = {1, 2, 3, 4, 5, 6, 7, 8, 12, 16, 32, 33, 128};
-  static const int32_t elements[] = {ATTN_ELEMENT_F32, ATTN_ELEMENT_F16, ATTN_ELEMENT_BF16,
-                                     ATTN_ELEMENT_CUSTOM};
+  enum { ELEMENTS = 9 };
+  static const int32_t elements[ELEMENTS] = {
+      ATTN_ELEMENT_F32,  ATTN_ELEMENT_F16,   ATTN_ELEMENT_BF16,  ATTN_ELEMENT_CUSTOM,
+      ATTN_ELEMENT_FP8,  ATTN_ELEMENT_INT8,  ATTN_ELEMENT_INT4,  ATTN_ELEMENT_INT8C,
+      ATTN_ELEMENT_INT4C};
+  static const int64_t groups[] = {1, 4, 16, 64};
   static const int64_t pages[] = {1, 3, 16, 64};
   uint64_t state = 2024;
   for (int w = 0; w < 16; w++) {
     for (int r = 0; r < 13; r++) {
-      int repeats = widths[w][0] > 256 || row_counts[r] > 32 ? 6 : 16;
+      int repeats = widths[w][0] > 256 || row_counts[r] > 32 ? 12 : 27;
       for (int i = 0; i < repeats; i++) {
         shape s = {.key_width = widths[w][0], .value_width = widths[w][1], .rows = row_counts[r]};
         s.prefix = s.value_width <= s.key_width && random_below(&state, 3) == 0;
-        s.key_element = elements[i % 4];
-        s.value_element = random_below(&state, 2) ? elements[random_below(&state, 4)] : s.key_element;
+        s.key_element = elements[i % ELEMENTS];
+        s.value_element =
+            random_below(&state, 2) ? elements[random_below(&state, ELEMENTS)] : s.key_element;
+        if (s.key_width % 2 && is_half_byte(s.key_element)) s.key_element = ATTN_ELEMENT_INT8;
+        if (s.value_width % 2 && is_half_byte(s.value_element)) s.value_element = ATTN_ELEMENT_INT8;
         s.addressing = (int)random_below(&state, 3);
         s.tokens = random_below(&state, 8) == 0 ? random_below(&state, 3) : 1 + random_below(&state, 260);
         s.page_tokens = pages[random_below(&state, 4)];
@@ -318,6 +334,17 @@ void test_attend(void) {
         s.sink_logits = random_below(&state, 3) == 0;
         s.splits = 1 + (int)random_below(&state, 3);
         s.poison = (int)random_below(&state, 3);
+        if (is_per_channel(s.key_element) || is_per_channel(s.value_element)) {
+          // Pages and rings hold whole groups. NaN spreads over a channel's group, which would be
+          // another statement.
+          s.key_group = groups[random_below(&state, 4)];
+          s.value_group = groups[random_below(&state, 4)];
+          int64_t unit = s.key_group > s.value_group ? s.key_group : s.value_group;
+          s.page_tokens = (s.page_tokens + unit - 1) / unit * unit;
+          s.ring_tokens = (s.ring_tokens + unit - 1) / unit * unit;
+          s.sink_tokens = s.sink_tokens ? unit : 0;
+          s.poison = 0;
+        }
         run_shape(&s, &state);
       }
     }

@@ -7,15 +7,21 @@
 static void test_skinny(int32_t element, int rows, int64_t width, int64_t outputs, bool with_bias,
                         uint64_t *state) {
   int64_t weight_stride = width + random_below(state, 5), in_stride = width + 3;
-  size_t size = element == ATTN_ELEMENT_F32 ? 4 : 2;
+  const size_t size = element == ATTN_ELEMENT_F32 ? 4 : element == ATTN_ELEMENT_S8 ? 1 : 2;
   float *weights = malloc((size_t)(outputs * weight_stride) * 4);
   char *stored = malloc((size_t)(outputs * weight_stride) * size);
   float *in = malloc((size_t)(rows * in_stride) * 4), *bias = malloc((size_t)outputs * 4);
+  float *scales = malloc((size_t)outputs * 4);
+  for (int64_t i = 0; i < outputs; i++) scales[i] = 0.01f + random_float(state) * 0.005f;
   float *out = malloc((size_t)(rows * outputs) * 4);
   for (int64_t i = 0; i < outputs * weight_stride; i++) weights[i] = random_float(state);
   for (int64_t i = 0; i < outputs * weight_stride; i++) {
     if (element == ATTN_ELEMENT_F32) {
       memcpy(stored + i * 4, &weights[i], 4);
+    } else if (element == ATTN_ELEMENT_S8) {
+      const int8_t number = (int8_t)(weights[i] * 128);
+      stored[i] = (char)number;
+      weights[i] = (float)number * scales[i / weight_stride];
     } else {
       uint16_t h = element == ATTN_ELEMENT_F16 ? reference_encode_f16(weights[i])
                                                : reference_encode_bf16(weights[i]);
@@ -28,7 +34,8 @@ static void test_skinny(int32_t element, int rows, int64_t width, int64_t output
   for (int64_t i = 0; i < outputs; i++) bias[i] = random_float(state);
   for (int64_t i = 0; i < rows * outputs; i++) out[i] = -77;
   int64_t first = random_below(state, outputs), last = first + random_below(state, outputs - first + 1);
-  attn_skinny_product(stored, element, weight_stride, in, in_stride, rows, width,
+  attn_skinny_product(stored, element, weight_stride,
+                      element == ATTN_ELEMENT_S8 ? scales : NULL, in, in_stride, rows, width,
                       with_bias ? bias : NULL, out, outputs, first, last);
   double worst = 0;
   bool untouched = true;
@@ -52,16 +59,18 @@ static void test_skinny(int32_t element, int rows, int64_t width, int64_t output
   free(stored);
   free(in);
   free(bias);
+  free(scales);
   free(out);
 }
 
 void test_products(void) {
   static const int64_t widths[] = {1, 5, 8, 24, 64, 100, 576, 1000};
-  static const int32_t elements[] = {ATTN_ELEMENT_F32, ATTN_ELEMENT_F16, ATTN_ELEMENT_BF16};
+  static const int32_t elements[] = {ATTN_ELEMENT_F32, ATTN_ELEMENT_F16, ATTN_ELEMENT_BF16,
+                                     ATTN_ELEMENT_S8};
   uint64_t state = 11;
   for (int rows = 1; rows <= 32; rows++) {
     for (int w = 0; w < 8; w++) {
-      test_skinny(elements[random_below(&state, 3)], rows, widths[w],
+      test_skinny(elements[random_below(&state, 4)], rows, widths[w],
                   1 + random_below(&state, 40), random_below(&state, 2), &state);
     }
   }

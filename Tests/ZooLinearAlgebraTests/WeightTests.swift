@@ -5,20 +5,46 @@ import ZooMemory
 @Suite struct WeightTests {
   @Test("Formats know their names and sizes")
   func formats() {
-    #expect(WeightFormat.allCases.map(\.rawValue) == ["f32", "f16", "bf16"])
-    #expect(WeightFormat.allCases.map(\.bytesPerElement) == [4, 2, 2])
+    #expect(WeightFormat.allCases.map(\.rawValue) == ["f32", "f16", "bf16", "int8"])
+    #expect(WeightFormat.allCases.map(\.bytesPerElement) == [4, 2, 2, 1])
     #expect(WeightFormat(rawValue: "bf16") == .bfloat16)
     #expect(WeightFormat(rawValue: "q8") == nil)
   }
 
-  @Test("Bytes are outputs × inputs × bytes an element", arguments: WeightFormat.allCases)
+  /// Formats without scales.
+  static let floats: [WeightFormat] = [.float32, .float16, .bfloat16]
+
+  @Test(
+    "Bytes are outputs × inputs × bytes an element, and scales", arguments: WeightFormat.allCases)
   func bytes(format: WeightFormat) throws {
     let weight = try WeightMatrix(outputs: 33, inputs: 65, format: format, seed: 1, deviation: 1)
-    #expect(weight.byteCount == 33 * 65 * format.bytesPerElement)
+    let elements = 33 * 65 * format.bytesPerElement
+    // Scales begin on a cache line.
+    #expect(
+      weight.byteCount == (format == .int8 ? (elements + 63) / 64 * 64 + 33 * 4 : elements))
     #expect(weight.mappedBytes - weight.byteCount < 4096)
   }
 
-  @Test("Conversion from float32 rounds each element once", arguments: WeightFormat.allCases)
+  @Test("8-bit weights are multiples of their row's largest magnitude by 127")
+  func quantisation() throws {
+    let values = randomValues(70 * 401, seed: 21)
+    let pool = WorkerPool(threads: 2)
+    let weights = try [nil, pool].map {
+      try WeightMatrix(outputs: 70, inputs: 401, format: .int8, values: values, pool: $0)
+    }
+    for row in 0..<70 {
+      let own = values[(row * 401)..<((row + 1) * 401)]
+      let step = (own.map(abs).max() ?? 0) / 127
+      for weight in weights {
+        for (stored, value) in zip(weight.values(ofRow: row), own) {
+          #expect(abs(stored - value) <= step * 0.5001)
+          #expect(abs(stored / step - (stored / step).rounded()) < 1e-4)
+        }
+      }
+    }
+  }
+
+  @Test("Conversion from float32 rounds each element once", arguments: floats)
   func conversion(format: WeightFormat) throws {
     let values = randomValues(700 * 401, seed: 21)
     let pool = WorkerPool(threads: 2)
@@ -45,18 +71,25 @@ import ZooMemory
   @Test("A stored tensor of any alignment converts to any format")
   func unalignedConversion() throws {
     let values = randomValues(5 * 1111, seed: 22)
-    for stored in WeightFormat.allCases {
+    for stored in Self.floats {
       let original = try WeightMatrix(outputs: 5, inputs: 1111, format: stored, values: values)
       let shifted = UnsafeMutableRawPointer.allocate(
         byteCount: original.byteCount + 1, alignment: 16)
       defer { shifted.deallocate() }
       (shifted + 1).copyMemory(from: original.base, byteCount: original.byteCount)
-      for format in WeightFormat.allCases {
+      for format in Self.floats {
         let weight = try WeightMatrix(
           outputs: 5, inputs: 1111, format: format, copying: shifted + 1, storedAs: stored)
         for row in 0..<5 {
           let expected = original.values(ofRow: row).map { format.half?.rounded($0) ?? $0 }
           #expect(weight.values(ofRow: row) == expected, "\(stored) to \(format)")
+        }
+      }
+      let quantised = try WeightMatrix(
+        outputs: 5, inputs: 1111, format: .int8, copying: shifted + 1, storedAs: stored)
+      for row in 0..<5 {
+        for (element, value) in zip(quantised.values(ofRow: row), original.values(ofRow: row)) {
+          #expect(abs(element - value) < 0.01)
         }
       }
     }
@@ -90,9 +123,10 @@ import ZooMemory
     for block in 0..<3 {
       for row in 0..<7 {
         for column in 0..<5 {
-          #expect(
-            transposed.values(ofRow: block * 5 + column)[row]
-              == weight.values(ofRow: block * 7 + row)[column])
+          let moved = transposed.values(ofRow: block * 5 + column)[row]
+          let value = weight.values(ofRow: block * 7 + row)[column]
+          // 8-bit rows are quantised anew: half a step of values below √3.
+          #expect(format == .int8 ? abs(moved - value) < 0.007 : moved == value)
         }
       }
     }
@@ -107,7 +141,8 @@ import ZooMemory
       values[47] = poison
       let weight = try WeightMatrix(outputs: 6, inputs: 10, format: format, values: values)
       let place = weight.firstNonFinite()
-      #expect(place?.output == 4 && place?.input == 7)
+      // A row of 8-bit weights is spoilt as a whole.
+      #expect(place?.output == 4 && place?.input == (format == .int8 ? 0 : 7))
     }
   }
 

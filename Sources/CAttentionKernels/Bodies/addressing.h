@@ -1,25 +1,44 @@
 // From tokens to rows: contiguous, ring and paged streams become runs of rows that lie row_bytes
 // apart, and runs become tiles of row addresses.
 
+// One side, keys or values, of a run of rows.
+typedef struct run_side {
+  const char *rows;
+  int64_t row_bytes;
+  const char *group;  // of rows quantised per channel: their group, where its scales are
+} run_side;
+
 typedef struct run {
-  const char *keys;
-  const char *values;
+  run_side keys;
+  run_side values;
   int64_t tokens;
 } run;
 
+// The rows from `row` on of one side that starts at `base`, with `tokens` cut to those that lie one
+// after another.
+INLINE run_side side_at(const char *base, int64_t row_bytes, int element, int64_t width,
+                        const attn_groups *groups, int64_t token, int64_t row, int64_t *tokens) {
+  if (groups->tokens <= 0) return (run_side){base + row * row_bytes, row_bytes, NULL};
+  if (token >= groups->tail_begin) {
+    const char *tail = groups->tail;
+    return (run_side){tail + (token - groups->tail_begin) * groups->tail_row_bytes,
+                      groups->tail_row_bytes, NULL};
+  }
+  int64_t group = row / groups->tokens, inside = row - group * groups->tokens;
+  if (groups->tokens - inside < *tokens) *tokens = groups->tokens - inside;
+  if (groups->tail_begin - token < *tokens) *tokens = groups->tail_begin - token;
+  const char *at = base + group * groups->bytes;
+  return (run_side){at + attn_group_header_bytes(element, width) + inside * row_bytes, row_bytes,
+                    at};
+}
+
 // The rows of the tokens from `token`, as far as they lie one after another, `limit` at most.
 INLINE run run_at(const attn_stream *stream, int64_t token, int64_t limit) {
-  const char *keys = stream->keys;
-  const char *values = stream->value_is_key_prefix ? stream->keys : stream->values;
-  int64_t value_row_bytes =
-      stream->value_is_key_prefix ? stream->key_row_bytes : stream->value_row_bytes;
-  int64_t row = token, tokens = limit;
+  int64_t offset = 0, row = token, tokens = limit;
   if (stream->page_table) {
     int64_t page = token / stream->page_tokens;
     row = token - page * stream->page_tokens;
-    int64_t offset = (int64_t)stream->page_table[page] * stream->page_bytes;
-    keys += offset;
-    values += offset;
+    offset = (int64_t)stream->page_table[page] * stream->page_bytes;
     if (stream->page_tokens - row < tokens) tokens = stream->page_tokens - row;
   } else if (stream->ring_tokens > 0) {
     int64_t boundary;
@@ -32,7 +51,18 @@ INLINE run run_at(const attn_stream *stream, int64_t token, int64_t limit) {
     }
     if (boundary < tokens) tokens = boundary;
   }
-  return (run){keys + row * stream->key_row_bytes, values + row * value_row_bytes, tokens};
+  run run;
+  run.keys = side_at((const char *)stream->keys + offset, stream->key_row_bytes,
+                     stream->key_element, stream->key_width, &stream->key_groups, token, row,
+                     &tokens);
+  run.values = run.keys;
+  if (!stream->value_is_key_prefix) {
+    run.values = side_at((const char *)stream->values + offset, stream->value_row_bytes,
+                         stream->value_element, stream->value_width, &stream->value_groups, token,
+                         row, &tokens);
+  }
+  run.tokens = tokens;
+  return run;
 }
 
 enum { TILE_SLACK = 16 };  // addresses that blocks may touch past a tile
@@ -78,14 +108,11 @@ static void fill_next_tile(tile_cursor *cursor, tile *tile) {
   }
   tile->next_first = cursor->token;
   tile->next_count = count;
-  int64_t key_row_bytes = stream->key_row_bytes;
-  int64_t value_row_bytes =
-      stream->value_is_key_prefix ? stream->key_row_bytes : stream->value_row_bytes;
   for (int32_t t = 0; t < count;) {
     run r = run_at(stream, cursor->token + t, count - t);
     for (int64_t i = 0; i < r.tokens; i++) {
-      keys[t + i] = r.keys + i * key_row_bytes;
-      values[t + i] = r.values + i * value_row_bytes;
+      keys[t + i] = r.keys.rows + i * r.keys.row_bytes;
+      values[t + i] = r.values.rows + i * r.values.row_bytes;
     }
     t += (int32_t)r.tokens;
   }

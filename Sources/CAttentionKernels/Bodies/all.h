@@ -4,6 +4,7 @@
 //   HAS_HALF_CONVERSION  whether f16 <-> f32 is
 //   VECTOR_REGISTERS     16 or 32: how large a block of accumulators may be
 //   NATIVE_MAX           optional, a vector maximum that is one instruction
+//   NATIVE_LOOKUP        optional, a lookup in a table of 16 floats that is one instruction
 //   TABLE, TABLE_NAME    the exported table
 #include <math.h>
 #include <stdbool.h>
@@ -14,8 +15,10 @@
 #include "../kernel_table.h"
 
 #include "vector.h"
+#include "elements.h"
 #include "exponential.h"
 #include "addressing.h"
+#include "channels.h"
 #include "widen.h"
 #include "dot_block.h"
 #include "product_block.h"
@@ -23,6 +26,7 @@
 #include "attend.h"
 #include "merge.h"
 #include "convert.h"
+#include "quantise.h"
 #include "skinny.h"
 #include "probes.h"
 
@@ -34,6 +38,13 @@ const attn_kernel_table TABLE = {
     .decode_f16 = decode_f16,
     .encode_bf16 = encode_bf16,
     .decode_bf16 = decode_bf16,
+    .encode_row = encode_row,
+    .decode_row = decode_row,
+    .largest_magnitude = largest_magnitude,
+    .encode_s8 = encode_s8,
+    .decode_s8 = decode_s8,
+    .encode_group = encode_group,
+    .decode_group_row = decode_group_row,
     .skinny_product = skinny_product,
     .probe_read = probe_read,
     .probe_fma = probe_fma,

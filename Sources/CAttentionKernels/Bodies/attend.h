@@ -4,10 +4,24 @@
 //   more rows  the tile is widened to float32 once; with enough rows for its width the keys are
 //              also transposed, which turns the scores into a product without lane sums
 
-enum { KEYS_IN_PLACE, KEYS_WIDENED, KEYS_TRANSPOSED };
+// KEYS_BY_CHANNEL reads keys in place too: the scales of a group's channels go into its queries.
+enum { KEYS_IN_PLACE, KEYS_BY_CHANNEL, KEYS_WIDENED, KEYS_TRANSPOSED };
+
+INLINE bool is_per_channel(int element) {
+  return element == ATTN_ELEMENT_INT8C || element == ATTN_ELEMENT_INT4C;
+}
+
+// Whether rows are copied to float32 before anything reads them. Half bytes are read in place only in
+// whole blocks.
+INLINE bool is_copied(int element, int64_t width) {
+  return element == ATTN_ELEMENT_CUSTOM || is_per_channel(element) ||
+         (element == ATTN_ELEMENT_INT4 && width % ATTN_GROUP != 0);
+}
 
 typedef struct attend_plan {
   int key_path;
+  bool keys_copied;
+  bool values_copied;
   bool values_in_place;
   bool values_in_key_tile;  // the value is a prefix of a key tile that is widened anyway
   int32_t key_ahead;        // tokens ahead to prefetch where rows are read in place
@@ -30,10 +44,10 @@ static attend_plan plan_attend(const attn_stream *stream, const attn_queries *qu
   plan.value_stride = layout.value_stride;
 
   const int32_t rows = queries->rows;
-  const bool custom_keys = stream->key_element == ATTN_ELEMENT_CUSTOM;
   const bool prefix = stream->value_is_key_prefix;
   const int value_element = prefix ? stream->key_element : stream->value_element;
-  const bool custom_values = value_element == ATTN_ELEMENT_CUSTOM;
+  plan.keys_copied = is_copied(stream->key_element, stream->key_width);
+  plan.values_copied = is_copied(value_element, prefix ? stream->key_width : stream->value_width);
   const bool key_vectors = stream->key_width % LANES == 0;
   const bool value_vectors = stream->value_width % LANES == 0;
 
@@ -41,21 +55,26 @@ static attend_plan plan_attend(const attn_stream *stream, const attn_queries *qu
   // of LANES tokens; the factor is measured.
   if (!key_vectors || rows * 12 > stream->key_width) {
     plan.key_path = KEYS_TRANSPOSED;
-  } else if (custom_keys || rows > DOT_ROWS) {
+  } else if (is_per_channel(stream->key_element) && !prefix && rows <= DOT_ROWS &&
+             stream->key_width % ATTN_GROUP == 0) {
+    plan.key_path = KEYS_BY_CHANNEL;
+    plan.keys_copied = false;
+  } else if (plan.keys_copied || rows > DOT_ROWS) {
     plan.key_path = KEYS_WIDENED;
   } else {
     plan.key_path = KEYS_IN_PLACE;
   }
-  plan.values_in_place = !custom_values && value_vectors && rows <= PRODUCT_ROWS;
-  if (prefix && (custom_keys || (!plan.values_in_place && plan.key_path != KEYS_IN_PLACE))) {
+  plan.values_in_place = !plan.values_copied && value_vectors && rows <= PRODUCT_ROWS &&
+                         !(is_blocked(value_element) && PRODUCT_VECTORS(rows) < GROUP_VECTORS);
+  if (prefix && (plan.keys_copied || (!plan.values_in_place && plan.key_path != KEYS_IN_PLACE))) {
     plan.values_in_place = false;
     plan.values_in_key_tile = true;
   }
-  if (custom_keys) plan.key_stride = stream->key_width;
-  if (custom_values) plan.value_stride = stream->value_width;
+  if (stream->key_element == ATTN_ELEMENT_CUSTOM) plan.key_stride = stream->key_width;
+  if (value_element == ATTN_ELEMENT_CUSTOM) plan.value_stride = stream->value_width;
   plan.tile_tokens = ATTN_TILE_TOKENS;
   const bool stored_in_float = stream->key_element == ATTN_ELEMENT_F32;
-  if (rows == 1 && plan.key_path == KEYS_IN_PLACE && !stored_in_float) {
+  if (rows == 1 && plan.key_path <= KEYS_BY_CHANNEL && !stored_in_float) {
     // A single row of half-width elements runs at the read bandwidth when the hardware's prefetch
     // streams are left alone and the walk changes between keys and values every few kilobytes.
     int64_t tokens = 4096 / (stream->key_row_bytes > 0 ? stream->key_row_bytes : 1) / 8 * 8;
@@ -80,13 +99,11 @@ typedef struct prepared_tile {
 static void prepare_tile(const attn_stream *stream, const attend_plan *plan, const tile *tile,
                          prepared_tile *prepared) {
   const int32_t count = tile->count;
-  const bool custom_keys = stream->key_element == ATTN_ELEMENT_CUSTOM;
-  const bool custom_values = stream->value_element == ATTN_ELEMENT_CUSTOM;
   prepared->key_element = stream->key_element;
   prepared->keys = tile->keys;
-  if (custom_keys || plan->key_path == KEYS_WIDENED || plan->values_in_key_tile) {
-    if (custom_keys) {
-      decode_rows(stream, false, tile, plan->key_tile);
+  if (plan->keys_copied || plan->key_path == KEYS_WIDENED || plan->values_in_key_tile) {
+    if (plan->keys_copied) {
+      copy_rows(stream, false, tile, plan->key_tile, plan->key_stride);
     } else {
       widen_rows(stream->key_element, tile->keys, count, stream->key_width, plan->key_tile,
                  plan->key_stride);
@@ -114,8 +131,8 @@ static void prepare_tile(const attn_stream *stream, const attend_plan *plan, con
   } else {
     values->base = plan->value_tile;
     values->stride = plan->value_stride;
-    if (custom_values) {
-      decode_rows(stream, true, tile, plan->value_tile);
+    if (plan->values_copied) {
+      copy_rows(stream, true, tile, plan->value_tile, plan->value_stride);
     } else {
       widen_rows(stream->value_is_key_prefix ? stream->key_element : stream->value_element,
                  tile->values, count, stream->value_width, plan->value_tile, plan->value_stride);
@@ -123,11 +140,50 @@ static void prepare_tile(const attn_stream *stream, const attend_plan *plan, con
   }
 }
 
+// Scores against keys that are quantised per channel, group by group: q . (s n + z) is (q s) . n
+// + q . z, and the first factor and the last term are the same for all tokens of a group.
+static void score_channels(const attn_stream *stream, const attn_queries *queries,
+                           const attend_plan *plan, const tile *tile, int32_t first_row,
+                           int32_t rows, float *scores) {
+  enum { STRIDE = ATTN_TILE_TOKENS + 8 };  // dot products write whole blocks of tokens
+  const int64_t width = stream->key_width;
+  const bool has_zeros = stream->key_element == ATTN_ELEMENT_INT4C;
+  const float *q = queries->queries + first_row * queries->query_stride;
+  float *scaled = plan->key_tile;
+  float block[DOT_ROWS * STRIDE], constants[DOT_ROWS];
+  for (int32_t t = 0; t < tile->count;) {
+    const run r = run_at(stream, tile->first + t, tile->count - t);
+    const char *const *keys = tile->keys + t;
+    const int32_t tokens = (int32_t)r.tokens;
+    if (r.keys.group) {
+      scale_by_channel(r.keys.group, has_zeros, width, q, queries->query_stride, rows, scaled,
+                       constants);
+      dot_rows(has_zeros ? ELEMENT_PACKED : ATTN_ELEMENT_S8, rows, scaled, width, keys, tokens,
+               width, plan->key_ahead, block, STRIDE);
+    } else {
+      for (int32_t i = 0; i < rows; i++) constants[i] = 0;
+      dot_rows(ATTN_ELEMENT_F16, rows, q, queries->query_stride, keys, tokens, width,
+               plan->key_ahead, block, STRIDE);
+    }
+    for (int32_t i = 0; i < rows; i++) {
+      for (int32_t j = 0; j < tokens; j++) {
+        scores[i * ATTN_TILE_TOKENS + t + j] = block[i * STRIDE + j] + constants[i];
+      }
+    }
+    t += tokens;
+  }
+}
+
 // Scores of `rows` query rows from `first_row`, ATTN_TILE_TOKENS apart; entries past the tile's
 // tokens up to a multiple of LANES are arbitrary.
 static void score_tile(const attn_stream *stream, const attn_queries *queries,
-                       const attend_plan *plan, const prepared_tile *prepared, int32_t count,
+                       const attend_plan *plan, const tile *tile, const prepared_tile *prepared,
                        int32_t first_row, int32_t rows, float *scores) {
+  const int32_t count = tile->count;
+  if (plan->key_path == KEYS_BY_CHANNEL) {
+    score_channels(stream, queries, plan, tile, first_row, rows, scores);
+    return;
+  }
   const int64_t query_stride = queries->query_stride;
   const float *q = queries->queries + first_row * query_stride;
   if (plan->key_path == KEYS_TRANSPOSED) {
@@ -139,7 +195,7 @@ static void score_tile(const attn_stream *stream, const attn_queries *queries,
       int take = 0;
       for (int32_t r = 0; r < rows; r += block) {
         int n = rows - r < block ? rows - r : block;
-        take = product_vectors(block, vectors - v);
+        take = product_vectors(B_STRIDED, block, vectors - v);
         product_block(n, take, q + r * query_stride, query_stride, 0, stream->key_width, &columns,
                       v * LANES, scores + r * ATTN_TILE_TOKENS + v * LANES, ATTN_TILE_TOKENS,
                       NULL);
@@ -192,7 +248,7 @@ static void value_product(const product_operand *values, const float *weights,
   const int64_t vectors = width / LANES, tail = width % LANES;
   const int block = even_block(rows, PRODUCT_ROWS);
   for (int64_t v = 0; v < vectors;) {
-    const int take = product_vectors(block, vectors - v);
+    const int take = product_vectors(values->kind, block, vectors - v);
     for (int32_t r = 0; r < rows; r += block) {
       int n = rows - r < block ? rows - r : block;
       if (prefetch) prefetch_some(prefetch);
@@ -226,7 +282,7 @@ static bool values_are_finite(const product_operand *values, int32_t count, int6
     const char *row = values->kind == B_STRIDED
                           ? (const char *)(values->base + (int64_t)t * values->stride)
                           : values->rows[t];
-    const int element = values->kind == B_STRIDED ? B_F32 : values->kind;
+    const int element = values->kind == B_STRIDED ? ATTN_ELEMENT_F32 : values->kind;
     vfloat total = splat(0);
     int64_t i = 0;
     for (; i + LANES <= width; i += LANES) {
@@ -264,7 +320,7 @@ static void attend(const attn_stream *stream, const attn_queries *queries,
   const int32_t row_block = even_block(rows, ATTN_ROW_BLOCK);
   const int32_t row_blocks = (rows + row_block - 1) / row_block;
   const int32_t copied_streams = plan.values_in_place || stream->value_is_key_prefix ? 1 : 2;
-  const bool copies = plan.key_path != KEYS_IN_PLACE || !plan.values_in_place;
+  const bool copies = plan.key_path > KEYS_BY_CHANNEL || !plan.values_in_place;
 
   tile_cursor cursor = {stream, ranges, range_count, 0, INT64_MIN};
   tile tile;
@@ -309,7 +365,7 @@ static void attend(const attn_stream *stream, const attn_queries *queries,
 
       float rescale[ATTN_ROW_BLOCK + LANES];
       float *accumulator = partial->accumulator + first_row * partial->accumulator_stride;
-      score_tile(stream, queries, &plan, &prepared, count, first_row, n, plan.scores);
+      score_tile(stream, queries, &plan, &tile, &prepared, first_row, n, plan.scores);
       softmax_tile(queries, n, visible, count, plan.scores, partial->maximum + first_row,
                    partial->sum + first_row, rescale);
       if (!all && finite < 0) finite = values_are_finite(&prepared.values, count, value_width);

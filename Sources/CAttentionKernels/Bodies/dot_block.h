@@ -1,15 +1,17 @@
 // Dot products of a few float rows with a few stored rows, both read along the width: the scores
-// of few query rows, and the skinny products. Each stored element is widened once for all rows of
-// the block.
+// of few query rows. Each stored element is widened once for all rows of the block.
 
 // The tokens a block of `rows` rows takes, so that the accumulators fill the registers; two for a
 // single row, which is bound by memory: hardware prefetchers follow a nearly sequential walk best.
 #if VECTOR_REGISTERS == 32
 #define DOT_ROWS 8
 #define DOT_TOKENS(rows) ((rows) <= 1 ? 2 : (rows) <= 3 ? 8 : (rows) <= 6 ? 4 : 2)
+// Of blocked elements, whose blocks take registers too.
+#define DOT_BLOCK_TOKENS(rows) ((rows) <= 1 ? 2 : (rows) <= 4 ? 4 : 2)
 #else
 #define DOT_ROWS 6
 #define DOT_TOKENS(rows) ((rows) == 2 || (rows) == 3 ? 4 : 2)
+#define DOT_BLOCK_TOKENS(rows) DOT_TOKENS(rows)
 #endif
 
 // out[r * out_stride + t] = sum_i in[r * in_stride + i] * stored[t][i] for `ROWS` rows and `TOKENS`
@@ -20,6 +22,31 @@ INLINE void dot_block_of(const int element, const int ROWS, const int TOKENS, co
   vfloat sums[DOT_ROWS * 8];
   UNROLL for (int j = 0; j < ROWS * TOKENS; j++) sums[j] = splat(0);
   int64_t i = 0;
+  for (; is_blocked(element) && i + ATTN_GROUP <= width; i += ATTN_GROUP) {
+#if VECTOR_REGISTERS == 32
+    vfloat y[DOT_ROWS][GROUP_VECTORS];
+    UNROLL for (int t = 0; t < TOKENS; t++) load_block(element, stored[t], i, y[t]);
+    UNROLL for (int v = 0; v < GROUP_VECTORS; v++) {
+      UNROLL for (int r = 0; r < ROWS; r++) {
+        const vfloat x = load(in + r * in_stride + i + v * LANES);
+        UNROLL for (int t = 0; t < TOKENS; t++) {
+          sums[r * TOKENS + t] = fma_vector(x, y[t][v], sums[r * TOKENS + t]);
+        }
+      }
+    }
+#else
+    UNROLL for (int t = 0; t < TOKENS; t++) {
+      vfloat y[GROUP_VECTORS];
+      load_block(element, stored[t], i, y);
+      UNROLL for (int v = 0; v < GROUP_VECTORS; v++) {
+        UNROLL for (int r = 0; r < ROWS; r++) {
+          sums[r * TOKENS + t] =
+              fma_vector(load(in + r * in_stride + i + v * LANES), y[v], sums[r * TOKENS + t]);
+        }
+      }
+    }
+#endif
+  }
   for (; i + LANES <= width; i += LANES) {
     vfloat x[DOT_ROWS];
     UNROLL for (int r = 0; r < ROWS; r++) x[r] = load(in + r * in_stride + i);
@@ -66,8 +93,8 @@ static void dot_tail(int element, int rows, int tokens, const float *in, int64_t
 INLINE void dot_rows_of(const int element, const int ROWS, const float *in, int64_t in_stride,
                         const char *const *stored, int32_t count, int64_t width, int32_t ahead,
                         float *out, int64_t out_stride) {
-  const int TOKENS = DOT_TOKENS(ROWS);
-  const int64_t bytes = width * (int64_t)element_bytes(element);
+  const int TOKENS = is_blocked(element) ? DOT_BLOCK_TOKENS(ROWS) : DOT_TOKENS(ROWS);
+  const int64_t bytes = stored_row_bytes(element, width);
   for (int32_t t = 0; t < count; t += TOKENS) {
     if (ahead) {
       for (int j = 0; j < TOKENS; j++) {
@@ -108,20 +135,14 @@ INLINE void dot_rows_element(const int element, int rows, const float *in, int64
 static void dot_rows(int element, int rows, const float *in, int64_t in_stride,
                      const char *const *stored, int32_t count, int64_t width, int32_t ahead,
                      float *out, int64_t out_stride) {
+#define DOT_ELEMENT(ELEMENT) \
+  dot_rows_element(ELEMENT, rows, in, in_stride, stored, count, width, ahead, out, out_stride)
   switch (element) {
-    case ATTN_ELEMENT_F16:
-      dot_rows_element(ATTN_ELEMENT_F16, rows, in, in_stride, stored, count, width, ahead, out,
-                       out_stride);
-      break;
-    case ATTN_ELEMENT_BF16:
-      dot_rows_element(ATTN_ELEMENT_BF16, rows, in, in_stride, stored, count, width, ahead, out,
-                       out_stride);
-      break;
-    default:
-      dot_rows_element(ATTN_ELEMENT_F32, rows, in, in_stride, stored, count, width, ahead, out,
-                       out_stride);
-      break;
+    case ATTN_ELEMENT_S8: DOT_ELEMENT(ATTN_ELEMENT_S8); break;
+    case ELEMENT_PACKED: DOT_ELEMENT(ELEMENT_PACKED); break;
+    default: FOR_ELEMENT(element, DOT_ELEMENT)
   }
+#undef DOT_ELEMENT
 }
 
 // Rows a block takes where the stored rows are widened already: widening again costs nothing, so

@@ -2,12 +2,12 @@
 // registers: the value product (a: weights, b: value rows) and, over transposed keys, the scores of
 // many query rows (a: queries, b: key columns).
 
-// Where row k of b lies: at rows[k], or at base + k * stride floats.
-enum { B_F32 = ATTN_ELEMENT_F32, B_F16 = ATTN_ELEMENT_F16, B_BF16 = ATTN_ELEMENT_BF16, B_STRIDED };
+// Row k of b lies at rows[k] in a stored element, or, B_STRIDED, at base + k * stride floats.
+enum { B_STRIDED = 64 };
 
 typedef struct product_operand {
-  int kind;                 // B_...
-  const char *const *rows;  // B_F32, B_F16, B_BF16: addresses of rows
+  int kind;                 // an attn_element, or B_STRIDED
+  const char *const *rows;  // addresses of stored rows
   int32_t ahead;            // rows ahead to prefetch, 0: none
   const float *base;        // B_STRIDED
   int64_t stride;
@@ -35,17 +35,29 @@ INLINE void product_block_of(const int kind, const int ROWS, const int VECTORS, 
   const float *base = kind == B_STRIDED ? b->base + column : NULL;
   const int64_t stride = b->stride;
   const int32_t ahead = b->ahead;
-  const int64_t offset = column * (int64_t)(kind == B_STRIDED ? 4 : element_bytes(kind));
+  const int64_t first_block = column - column % ATTN_GROUP;
+  const int64_t offset =
+      kind == B_STRIDED ? 0 : first_block / ATTN_GROUP * block_bytes(kind);
+  const int64_t inside = column % ATTN_GROUP;
+  // Whole blocks of elements; product_vectors lets them begin where the elements' do.
+  const bool in_blocks = is_blocked(kind) && VECTORS % GROUP_VECTORS == 0;
   for (int64_t k = begin; k < end; k++) {
     vfloat y[8];
-    UNROLL for (int v = 0; v < VECTORS; v++) {
-      y[v] = kind == B_STRIDED ? load(base + k * stride + v * LANES)
-                               : load_element(kind, rows[k] + offset, v * LANES);
+    if (in_blocks) {
+      UNROLL for (int v = 0; v < VECTORS; v += GROUP_VECTORS) {
+        load_block(kind, rows[k] + offset, v * LANES, y + v);
+      }
+    } else {
+      UNROLL for (int v = 0; v < VECTORS; v++) {
+        y[v] = kind == B_STRIDED ? load(base + k * stride + v * LANES)
+                                 : load_element(kind, rows[k] + offset, inside + v * LANES);
+      }
     }
     if (kind != B_STRIDED && ahead) {
-      const int bytes = VECTORS * LANES * (int)element_bytes(kind);
+      const int64_t first = inside * block_bytes(kind) / ATTN_GROUP;
+      const int bytes = (int)(VECTORS * LANES * block_bytes(kind) / ATTN_GROUP);
       UNROLL for (int p = 0; p < bytes; p += 64) {
-        __builtin_prefetch(rows[k + ahead] + offset + p, 0, 2);
+        __builtin_prefetch(rows[k + ahead] + offset + first + p, 0, 2);
       }
     }
     UNROLL for (int r = 0; r < ROWS; r++) {
@@ -91,29 +103,26 @@ INLINE void product_block_kind(const int kind, int rows, int vectors, const floa
 static void product_block(int rows, int vectors, const float *a, int64_t a_stride, int64_t begin,
                           int64_t end, const product_operand *b, int64_t column, float *c,
                           int64_t c_stride, const float *scale) {
-  switch (b->kind) {
-    case B_F32:
-      product_block_kind(B_F32, rows, vectors, a, a_stride, begin, end, b, column, c, c_stride,
-                         scale);
-      break;
-    case B_F16:
-      product_block_kind(B_F16, rows, vectors, a, a_stride, begin, end, b, column, c, c_stride,
-                         scale);
-      break;
-    case B_BF16:
-      product_block_kind(B_BF16, rows, vectors, a, a_stride, begin, end, b, column, c, c_stride,
-                         scale);
-      break;
-    default:
-      product_block_kind(B_STRIDED, rows, vectors, a, a_stride, begin, end, b, column, c,
-                         c_stride, scale);
-      break;
+#define PRODUCT_KIND(KIND)                                                                     \
+  product_block_kind(KIND, rows, vectors, a, a_stride, begin, end, b, column, c, c_stride, scale)
+  if (b->kind == B_STRIDED) {
+    PRODUCT_KIND(B_STRIDED);
+  } else {
+    FOR_ELEMENT(b->kind, PRODUCT_KIND)
   }
+#undef PRODUCT_KIND
 }
 
-// How many vectors the next block of columns takes of the `left` ones.
-INLINE int product_vectors(int rows, int64_t left) {
+// How many vectors the next block of columns takes of the `left` ones. Of blocked elements whole
+// blocks as long as there are any, where a block of columns has room for them.
+INLINE int product_vectors(int kind, int rows, int64_t left) {
   int most = PRODUCT_VECTORS(rows);
+  if (is_blocked(kind) && most >= GROUP_VECTORS) {
+    most -= most % GROUP_VECTORS;
+    if (left >= most) return most;
+    if (left >= 4 && 4 % GROUP_VECTORS == 0) return 4;
+    return left >= GROUP_VECTORS ? GROUP_VECTORS : (int)left;
+  }
   if (left >= most) return left == most + 1 && most == 3 ? 2 : most;
   return left >= 4 ? 4 : (int)left;
 }

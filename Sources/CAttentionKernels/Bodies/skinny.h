@@ -1,29 +1,164 @@
-// Products of a large stored matrix with few rows: the dot blocks of the scores over weight rows.
+// Products of a large stored matrix with few rows: every weight is read from memory once. A block of
+// four outputs is multiplied with a few rows at a time; while it is, the next block is fetched from
+// memory, line by line, spread over the passes that the block takes.
 
-static void skinny_product(const void *weights, int32_t element, int64_t weight_stride_elements,
-                           const float *in, int64_t in_stride, int32_t rows, int64_t width,
-                           const float *bias, float *out, int64_t out_stride, int64_t first,
-                           int64_t last) {
-  enum { OUTPUTS = 8 };  // a multiple of every block's tokens
-  const int64_t row_bytes = weight_stride_elements * (int64_t)element_bytes(element);
-  if (rows <= 0) return;
-  const int block = even_block(rows, DOT_WIDENED_ROWS);
-  for (int64_t o = first; o < last; o += OUTPUTS) {
-    const int32_t count = last - o < OUTPUTS ? (int32_t)(last - o) : OUTPUTS;
-    const char *stored[OUTPUTS];
-    for (int32_t j = 0; j < OUTPUTS; j++) {
-      stored[j] = (const char *)weights + (o + (j < count ? j : count - 1)) * row_bytes;
+enum { SKINNY_OUTPUTS = 4, SKINNY_ROWS = VECTOR_REGISTERS == 32 ? 6 : 3 };
+
+// The lines of the next block that a pass over the present one fetches: the first one after `phase`
+// others, then every one in `passes`.
+typedef struct skinny_ahead {
+  const char *weights;  // first output of the next block; NULL: nothing to fetch
+  int passes, phase;
+} skinny_ahead;
+
+// sums[r * SKINNY_OUTPUTS + o] = sum_i in[r][i] * weights[o][i].
+INLINE void skinny_block_of(const int element, const int ROWS, const float *in, int64_t in_stride,
+                            const char *weights, int64_t row_bytes, int64_t width,
+                            skinny_ahead ahead, float *out) {
+  enum { LINE = 64 };
+  const int vectors = element == ATTN_ELEMENT_F32 ? LINE / (4 * LANES)
+                      : element == ATTN_ELEMENT_S8 ? LINE / LANES
+                                                   : LINE / (2 * LANES);
+  vfloat sums[SKINNY_ROWS * SKINNY_OUTPUTS];
+  UNROLL for (int j = 0; j < ROWS * SKINNY_OUTPUTS; j++) sums[j] = splat(0);
+  int64_t i = 0;
+  int phase = ahead.phase;
+  for (; i + vectors * LANES <= width; i += vectors * LANES) {
+    if (ahead.weights) {
+      if (phase == 0) {
+        const char *line = ahead.weights + i * block_bytes(element) / ATTN_GROUP;
+        UNROLL for (int o = 0; o < SKINNY_OUTPUTS; o++) {
+          __builtin_prefetch(line + o * row_bytes, 0, 2);
+        }
+        phase = ahead.passes;
+      }
+      phase--;
     }
-    for (int32_t r = 0; r < rows; r += block) {
-      const int n = rows - r < block ? rows - r : block;
-      float sums[DOT_ROWS * OUTPUTS];
-      dot_rows(element, n, in + r * in_stride, in_stride, stored, count, width, 0, sums, OUTPUTS);
-      for (int i = 0; i < n; i++) {
-        float *target = out + (r + i) * out_stride + o;
-        for (int32_t j = 0; j < count; j++) {
-          target[j] = sums[i * OUTPUTS + j] + (bias ? bias[o + j] : 0);
+    UNROLL for (int v = 0; v < vectors; v++) {
+      vfloat x[SKINNY_ROWS];
+      UNROLL for (int r = 0; r < ROWS; r++) x[r] = load(in + r * in_stride + i + v * LANES);
+      UNROLL for (int o = 0; o < SKINNY_OUTPUTS; o++) {
+        vfloat y = load_element(element, weights + o * row_bytes, i + v * LANES);
+        UNROLL for (int r = 0; r < ROWS; r++) {
+          sums[r * SKINNY_OUTPUTS + o] = fma_vector(x[r], y, sums[r * SKINNY_OUTPUTS + o]);
         }
       }
     }
   }
+  for (; i < width; i += LANES) {
+    const int64_t count = width - i < LANES ? width - i : LANES;
+    for (int o = 0; o < SKINNY_OUTPUTS; o++) {
+      vfloat y = load_element_tail(element, weights + o * row_bytes, i, count);
+      UNROLL for (int r = 0; r < ROWS; r++) {
+        vfloat x = load_element_tail(ATTN_ELEMENT_F32, (const char *)(in + r * in_stride), i, count);
+        sums[r * SKINNY_OUTPUTS + o] = fma_vector(x, y, sums[r * SKINNY_OUTPUTS + o]);
+      }
+    }
+  }
+  UNROLL for (int r = 0; r < ROWS; r++) {
+    const vfloat *s = sums + r * SKINNY_OUTPUTS;
+    *(quad_any *)(out + r * SKINNY_OUTPUTS) = sum_four(s[0], s[1], s[2], s[3]);
+  }
+}
+
+#define SKINNY_CASE(ROWS)                                                                    \
+  case ROWS:                                                                                 \
+    skinny_block_of(element, ROWS, in, in_stride, weights, row_bytes, width, ahead, out);    \
+    break;
+
+INLINE void skinny_block(const int element, int rows, const float *in, int64_t in_stride,
+                         const char *weights, int64_t row_bytes, int64_t width, skinny_ahead ahead,
+                         float *out) {
+  switch (rows) {
+    SKINNY_CASE(1)
+    SKINNY_CASE(2)
+    SKINNY_CASE(3)
+#if VECTOR_REGISTERS == 32
+    SKINNY_CASE(4)
+    SKINNY_CASE(5)
+    SKINNY_CASE(6)
+#endif
+    default: break;
+  }
+}
+
+// Fewer outputs than a block has, one at a time.
+INLINE void skinny_few(const int element, int rows, const float *in, int64_t in_stride,
+                       const char *weights, int64_t row_bytes, int64_t width, int64_t count,
+                       float *out) {
+  for (int r = 0; r < rows; r++) {
+    for (int64_t o = 0; o < count; o++) {
+      vfloat sum = splat(0);
+      int64_t i = 0;
+      for (; i + LANES <= width; i += LANES) {
+        sum = fma_vector(load(in + r * in_stride + i),
+                         load_element(element, weights + o * row_bytes, i), sum);
+      }
+      if (i < width) {
+        vfloat x = load_element_tail(ATTN_ELEMENT_F32, (const char *)(in + r * in_stride), i,
+                                     width - i);
+        sum = fma_vector(x, load_element_tail(element, weights + o * row_bytes, i, width - i), sum);
+      }
+      out[r * SKINNY_OUTPUTS + o] = sum_lanes(sum);
+    }
+  }
+}
+
+INLINE void skinny_product_of(const int element, const char *weights, int64_t row_bytes,
+                              const float *scales, const float *in, int64_t in_stride,
+                              int32_t rows, int64_t width, const float *bias, float *out,
+                              int64_t out_stride, int64_t first, int64_t last) {
+  const int block = even_block(rows, SKINNY_ROWS);
+  const int passes = (rows + block - 1) / block;
+  for (int64_t o = first; o < last; o += SKINNY_OUTPUTS) {
+    const int64_t count = last - o < SKINNY_OUTPUTS ? last - o : SKINNY_OUTPUTS;
+    // The last outputs again where four would pass the end: the same sums, written once.
+    const int64_t from = count < SKINNY_OUTPUTS && last - first >= SKINNY_OUTPUTS
+                             ? last - SKINNY_OUTPUTS
+                             : o;
+    const char *at = weights + from * row_bytes;
+    for (int pass = 0; pass < passes; pass++) {
+      const int r = pass * block;
+      const int n = rows - r < block ? rows - r : block;
+      const skinny_ahead ahead = {
+          .weights = o + 2 * SKINNY_OUTPUTS <= last ? at + SKINNY_OUTPUTS * row_bytes : NULL,
+          .passes = passes,
+          .phase = pass,
+      };
+      float sums[SKINNY_ROWS * SKINNY_OUTPUTS];
+      if (last - first >= SKINNY_OUTPUTS) {
+        skinny_block(element, n, in + r * in_stride, in_stride, at, row_bytes, width, ahead, sums);
+      } else {
+        skinny_few(element, n, in + r * in_stride, in_stride, at, row_bytes, width, count, sums);
+      }
+      for (int i = 0; i < n; i++) {
+        float *target = out + (r + i) * out_stride;
+        for (int64_t j = 0; j < count; j++) {
+          const int64_t output = o + j;
+          const float sum = sums[i * SKINNY_OUTPUTS + (output - from)] * (scales ? scales[output] : 1);
+          target[output] = sum + (bias ? bias[output] : 0);
+        }
+      }
+    }
+  }
+}
+
+static void skinny_product(const void *weights, int32_t element, int64_t weight_stride_elements,
+                           const float *scales, const float *in, int64_t in_stride, int32_t rows,
+                           int64_t width, const float *bias, float *out, int64_t out_stride,
+                           int64_t first, int64_t last) {
+  if (rows <= 0) return;
+#define SKINNY_ELEMENT(ELEMENT)                                                                \
+  case ELEMENT:                                                                                \
+    skinny_product_of(ELEMENT, weights, stored_row_bytes(ELEMENT, weight_stride_elements),     \
+                      scales, in, in_stride, rows, width, bias, out, out_stride, first, last); \
+    break;
+  switch (element) {
+    SKINNY_ELEMENT(ATTN_ELEMENT_F32)
+    SKINNY_ELEMENT(ATTN_ELEMENT_F16)
+    SKINNY_ELEMENT(ATTN_ELEMENT_BF16)
+    SKINNY_ELEMENT(ATTN_ELEMENT_S8)
+    default: break;
+  }
+#undef SKINNY_ELEMENT
 }

@@ -1,4 +1,4 @@
-// Vectors of LANES floats and the loads that widen a stored element to them.
+// Vectors of LANES floats and what is done with them.
 
 #define INLINE static inline __attribute__((always_inline))
 #define UNROLL _Pragma("clang loop unroll(full)")
@@ -7,8 +7,12 @@ typedef float vfloat __attribute__((vector_size(LANES * 4)));
 typedef int32_t vint __attribute__((vector_size(LANES * 4)));
 typedef uint32_t vuint __attribute__((vector_size(LANES * 4)));
 typedef uint16_t vuint16 __attribute__((vector_size(LANES * 2)));
+typedef int8_t vint8 __attribute__((vector_size(LANES)));
+typedef uint8_t vuint8 __attribute__((vector_size(LANES)));
 typedef float vfloat_any __attribute__((vector_size(LANES * 4), aligned(1), may_alias));
 typedef uint16_t vuint16_any __attribute__((vector_size(LANES * 2), aligned(1), may_alias));
+typedef int8_t vint8_any __attribute__((vector_size(LANES), aligned(1), may_alias));
+typedef uint8_t vuint8_any __attribute__((vector_size(LANES), aligned(1), may_alias));
 typedef float quad __attribute__((vector_size(16)));
 typedef float quad_any __attribute__((vector_size(16), aligned(1), may_alias));
 
@@ -43,43 +47,6 @@ INLINE vfloat max_vector(vfloat a, vfloat b) {
 #else
   return select_vector(a > b, a, b);
 #endif
-}
-
-// f16 -> f32. Without the instruction: shift exponent and mantissa into place and rescale by
-// 2^112, which also normalises denormals; infinities and NaN get their exponent afterwards.
-INLINE vfloat widen_f16(vuint16 half) {
-#if HAS_HALF_CONVERSION
-  typedef _Float16 vhalf __attribute__((vector_size(LANES * 2)));
-  return __builtin_convertvector((vhalf)half, vfloat);
-#else
-  vuint bits = __builtin_convertvector(half, vuint);
-  vuint sign = (bits & 0x8000u) << 16;
-  vuint magnitude = (bits & 0x7fffu) << 13;
-  vuint special = (vuint)(magnitude >= (0x7c00u << 13)) & 0x7f800000u;
-  vfloat scaled = (vfloat)magnitude * 0x1p112f;
-  return (vfloat)((vuint)scaled | special | sign);
-#endif
-}
-
-INLINE vfloat widen_bf16(vuint16 half) {
-  return (vfloat)(__builtin_convertvector(half, vuint) << 16);
-}
-
-INLINE size_t element_bytes(int element) { return element == ATTN_ELEMENT_F32 ? 4 : 2; }
-
-// LANES elements from `index` of a row.
-INLINE vfloat load_element(const int element, const char *row, int64_t index) {
-  if (element == ATTN_ELEMENT_F32) return *(const vfloat_any *)(row + index * 4);
-  vuint16 half = *(const vuint16_any *)(row + index * 2);
-  return element == ATTN_ELEMENT_F16 ? widen_f16(half) : widen_bf16(half);
-}
-
-// The first `count` < LANES of them, zeros after; never reads past the row.
-INLINE vfloat load_element_tail(const int element, const char *row, int64_t index, int64_t count) {
-  char buffer[LANES * 4] = {0};
-  size_t size = element_bytes(element);
-  memcpy(buffer, row + (size_t)index * size, (size_t)count * size);
-  return load_element(element, buffer, 0);
 }
 
 // Sums a vector's lanes modulo 4.

@@ -1,33 +1,63 @@
 // Copies of a tile in float32: row by row, or transposed so that a vector holds one element of
 // LANES tokens. Either is made once a tile, whatever the number of query rows.
 
+// Writes zeros up to the next multiple of LANES.
 INLINE void widen_row(const int element, const char *row, int64_t width, float *out) {
   int64_t i = 0;
+  if (is_blocked(element)) {
+    for (; i + ATTN_GROUP <= width; i += ATTN_GROUP) {
+      vfloat y[GROUP_VECTORS];
+      load_block(element, row, i, y);
+      UNROLL for (int v = 0; v < GROUP_VECTORS; v++) store(out + i + v * LANES, y[v]);
+    }
+    if (element == ATTN_ELEMENT_INT4 && i < width) {
+      widen_last_int4(row + i / ATTN_GROUP * ATTN_INT4_GROUP_BYTES, width - i, out + i);
+      for (i = width; i % LANES != 0; i++) out[i] = 0;
+      return;
+    }
+  }
   for (; i + LANES <= width; i += LANES) store(out + i, load_element(element, row, i));
   if (i < width) store(out + i, load_element_tail(element, row, i, width - i));
 }
 
 static void widen_rows(int element, const char *const *rows, int32_t count, int64_t width,
                        float *out, int64_t stride) {
-  for (int32_t t = 0; t < count; t++) {
-    switch (element) {
-      case ATTN_ELEMENT_F32: widen_row(ATTN_ELEMENT_F32, rows[t], width, out + t * stride); break;
-      case ATTN_ELEMENT_F16: widen_row(ATTN_ELEMENT_F16, rows[t], width, out + t * stride); break;
-      default: widen_row(ATTN_ELEMENT_BF16, rows[t], width, out + t * stride); break;
-    }
-  }
+#define WIDEN_ELEMENT(ELEMENT) \
+  for (int32_t t = 0; t < count; t++) widen_row(ELEMENT, rows[t], width, out + t * stride)
+  FOR_ELEMENT(element, WIDEN_ELEMENT)
+#undef WIDEN_ELEMENT
 }
 
-// Rows of a codec: one call a run of rows, float32 rows `width` apart.
-static void decode_rows(const attn_stream *stream, bool values, const tile *tile, float *out) {
-  int64_t row_bytes = values ? stream->value_row_bytes : stream->key_row_bytes;
-  int32_t width = values ? stream->value_width : stream->key_width;
-  attn_decode_rows decode = values ? stream->value_decode : stream->key_decode;
-  const void *context = values ? stream->value_decode_context : stream->key_decode_context;
+// Rows that nothing reads in place: of a custom codec, one call a run of rows and
+// float32 rows `width` apart; or quantised per channel, with the tail in f16.
+static void copy_rows(const attn_stream *stream, bool values, const tile *tile, float *out,
+                      int64_t stride) {
+  const bool of_values = values && !stream->value_is_key_prefix;
+  const int element = of_values ? stream->value_element : stream->key_element;
+  const int32_t width = of_values ? stream->value_width : stream->key_width;
+  attn_decode_rows decode = of_values ? stream->value_decode : stream->key_decode;
+  const void *context = of_values ? stream->value_decode_context : stream->key_decode_context;
   for (int32_t t = 0; t < tile->count;) {
     run r = run_at(stream, tile->first + t, tile->count - t);
-    decode(context, values ? r.values : r.keys, row_bytes, tile->first + t, (int32_t)r.tokens,
-           width, out + (int64_t)t * width);
+    const run_side *side = of_values ? &r.values : &r.keys;
+    float *target = out + (int64_t)t * stride;
+    if (element == ATTN_ELEMENT_CUSTOM) {
+      decode(context, side->rows, side->row_bytes, tile->first + t, (int32_t)r.tokens, width,
+             target);
+    } else if (side->group) {
+      widen_channels(element, side->group, side->rows, side->row_bytes, r.tokens, width, target,
+                     stride);
+    } else {
+      // The tail of channels, or half bytes that do not fill their last block.
+      for (int64_t i = 0; i < r.tokens; i++) {
+        const char *row = side->rows + i * side->row_bytes;
+        if (element == ATTN_ELEMENT_INT4) {
+          widen_row(ATTN_ELEMENT_INT4, row, width, target + i * stride);
+        } else {
+          widen_row(ATTN_ELEMENT_F16, row, width, target + i * stride);
+        }
+      }
+    }
     t += (int32_t)r.tokens;
   }
 }
@@ -35,7 +65,22 @@ static void decode_rows(const attn_stream *stream, bool values, const tile *tile
 INLINE void transpose_rows_of(const int element, const char *const *rows, int32_t count,
                               int64_t width, float *columns) {
   for (int32_t t = 0; t < count; t += LANES) {
-    for (int64_t i = 0; i < width; i += LANES) {
+    int64_t i = 0;
+    for (; is_blocked(element) && i + ATTN_GROUP <= width; i += ATTN_GROUP) {
+      vfloat blocks[GROUP_VECTORS][LANES];
+      UNROLL for (int j = 0; j < LANES; j++) {
+        vfloat y[GROUP_VECTORS];
+        load_block(element, rows[t + j], i, y);
+        UNROLL for (int v = 0; v < GROUP_VECTORS; v++) blocks[v][j] = y[v];
+      }
+      UNROLL for (int v = 0; v < GROUP_VECTORS; v++) {
+        transpose(blocks[v]);
+        UNROLL for (int j = 0; j < LANES; j++) {
+          store(columns + (i + v * LANES + j) * ATTN_TILE_TOKENS + t, blocks[v][j]);
+        }
+      }
+    }
+    for (; i < width; i += LANES) {
       vfloat block[LANES];
       if (i + LANES <= width) {
         UNROLL for (int j = 0; j < LANES; j++) block[j] = load_element(element, rows[t + j], i);
@@ -56,9 +101,7 @@ INLINE void transpose_rows_of(const int element, const char *const *rows, int32_
 // multiple of LANES in both directions.
 static void transpose_rows(int element, const char *const *rows, int32_t count, int64_t width,
                            float *columns) {
-  switch (element) {
-    case ATTN_ELEMENT_F32: transpose_rows_of(ATTN_ELEMENT_F32, rows, count, width, columns); break;
-    case ATTN_ELEMENT_F16: transpose_rows_of(ATTN_ELEMENT_F16, rows, count, width, columns); break;
-    default: transpose_rows_of(ATTN_ELEMENT_BF16, rows, count, width, columns); break;
-  }
+#define TRANSPOSE_ELEMENT(ELEMENT) transpose_rows_of(ELEMENT, rows, count, width, columns)
+  FOR_ELEMENT(element, TRANSPOSE_ELEMENT)
+#undef TRANSPOSE_ELEMENT
 }

@@ -13,18 +13,52 @@
 extern "C" {
 #endif
 
-// How a row's elements are stored. ATTN_ELEMENT_CUSTOM rows go through a decode function.
+// How a row's elements are stored.
+//   F32, F16, BF16  as IEEE 754 and bfloat16 say
+//   FP8             e4m3 (OCP 8-bit floating point, revision 1.0): no infinities, 0x7f is NaN,
+//                   largest finite value 448
+//   INT8            groups of 32 along the row, the last one as short as the row leaves it; a group
+//                   is its scale s (f16), then an int8 q an element: x = s q, q in -127 ... 127
+//   INT4            groups likewise: scale s and zero z (f16), then half a byte an element, the first
+//                   half of the group in the low halves: x = s q + z, q in 0 ... 15
+//   INT8C, INT4C    per channel over G tokens, see attn_groups
+//   S8              int8 without a scale, of weights only
+// CUSTOM rows go through a decode function. Widths of INT4 and INT4C are even.
 typedef enum attn_element {
   ATTN_ELEMENT_F32 = 0,
   ATTN_ELEMENT_F16 = 1,
   ATTN_ELEMENT_BF16 = 2,
+  ATTN_ELEMENT_FP8 = 3,
+  ATTN_ELEMENT_INT8 = 4,
+  ATTN_ELEMENT_INT4 = 5,
+  ATTN_ELEMENT_INT8C = 6,
+  ATTN_ELEMENT_INT4C = 7,
+  ATTN_ELEMENT_S8 = 8,
   ATTN_ELEMENT_CUSTOM = 255,
 } attn_element;
+
+// Elements that share a scale, and the bytes of a whole group of them.
+enum { ATTN_GROUP = 32, ATTN_INT8_GROUP_BYTES = 34, ATTN_INT4_GROUP_BYTES = 20 };
 
 // Decodes `count` consecutive rows (tokens first_token ..< first_token + count) of `width`
 // elements, `row_bytes` apart, to float32 rows `width` apart at `out`.
 typedef void (*attn_decode_rows)(const void *context, const void *rows, int64_t row_bytes,
                                  int64_t first_token, int32_t count, int32_t width, float *out);
+
+// Rows of INT8C and INT4C: G tokens form a group that is quantised per channel once the next group
+// begins; until then its rows are f16 in the tail. A quantised group is
+//   a scale (f16) a channel; for INT4C then a zero (f16) a channel; then a row a token of int8, or of
+//   half bytes, packed 32 channels at a time as in INT4,
+// with x = s q for INT8C and x = s q + z for INT4C. Rows of the cache count tokens as ever; row r lies
+// in group r / G, so that pages and rings hold whole groups. key_row_bytes and value_row_bytes are
+// those of a quantised row.
+typedef struct attn_groups {
+  int64_t tokens;          // G, 0 for every other element
+  int64_t bytes;           // of a quantised group
+  const void *tail;        // f16 row of token tail_begin
+  int64_t tail_begin;      // first token that is not quantised yet
+  int64_t tail_row_bytes;
+} attn_groups;
 
 // Where the rows of one stream of one sequence lie. One addressing serves three caches:
 //   contiguous  page_table NULL, ring_tokens 0: token t is row t
@@ -46,6 +80,8 @@ typedef struct attn_stream {
   int32_t value_is_key_prefix;  // the value is the first value_width elements of the key row
   int32_t key_element;          // attn_element
   int32_t value_element;        // attn_element; equals key_element when value_is_key_prefix
+  attn_groups key_groups;    // for INT8C and INT4C
+  attn_groups value_groups;  // equals key_groups when value_is_key_prefix
   attn_decode_rows key_decode;  // for ATTN_ELEMENT_CUSTOM, else NULL
   attn_decode_rows value_decode;
   const void *key_decode_context;
@@ -105,10 +141,34 @@ void attn_decode_f16(const uint16_t *in, float *out, int64_t count);
 void attn_encode_bf16(const float *in, uint16_t *out, int64_t count);
 void attn_decode_bf16(const uint16_t *in, float *out, int64_t count);
 
+// One row of F32, F16, BF16, FP8, INT8 or INT4. Values past the range of FP8 become +-448; NaN and
+// infinity become NaN, in INT8 and INT4 of their whole group.
+void attn_encode_row(int32_t element, const float *in, int64_t width, void *out);
+void attn_decode_row(int32_t element, const void *row, int64_t width, float *out);
+// Bytes of such a row, and of a quantised row of INT8C and INT4C.
+int64_t attn_row_bytes(int32_t element, int64_t width);
+
+// Quantises a group of INT8C or INT4C from its f16 rows (row t at tail + t * tail_row_bytes); a
+// channel with a NaN or an infinity becomes NaN throughout the group.
+void attn_encode_group(int32_t element, const void *tail, int64_t tail_row_bytes, int64_t tokens,
+                       int64_t width, void *group);
+// Row `token` of a quantised group as float32.
+void attn_decode_group_row(int32_t element, const void *group, int64_t token, int64_t width,
+                           float *out);
+// Bytes of a quantised group.
+int64_t attn_group_bytes(int32_t element, int64_t tokens, int64_t width);
+
+// Rows of S8 weights: encoding returns the scale, the largest magnitude / 127 (NaN where an element is
+// NaN or infinite), or takes a given one.
+float attn_encode_s8(const float *in, int64_t width, void *out);
+void attn_encode_s8_with(const float *in, int64_t width, float scale, void *out);
+void attn_decode_s8(const void *row, float scale, int64_t width, float *out);
+
 // Skinny products: out[r][o] = sum_i in[r][i] * weights[o][i] (+ bias[o]) for 1 ... 32 rows; each
-// weight is read once. `element` is F32, F16 or BF16; outputs first ..< last are computed, so that
-// workers can share them.
+// weight is read once. `element` is F32, F16, BF16 or S8; for S8 `scales` holds a factor an output,
+// otherwise it is NULL. Outputs first ..< last are computed, so that workers can share them.
 void attn_skinny_product(const void *weights, int32_t element, int64_t weight_stride_elements,
+                         const float *scales,
                          const float *in, int64_t in_stride, int32_t rows, int64_t width,
                          const float *bias, float *out, int64_t out_stride, int64_t first,
                          int64_t last);
