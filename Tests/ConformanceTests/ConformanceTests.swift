@@ -35,6 +35,7 @@ import ZooMemory
     let samples =
       registry.heads.flatMap { $0.samples } + registry.sharings.flatMap { $0.samples }
       + registry.reaches.flatMap { $0.samples } + AttentionSinks.samples
+      + registry.codecs.flatMap(\.samples)
     for sample in samples {
       #expect(all.contains { $0.contains(sample) }, "no variant holds \(sample)")
     }

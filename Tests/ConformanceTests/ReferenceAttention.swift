@@ -4,7 +4,8 @@ import Foundation
 import ZooLinearAlgebra
 
 /// Attention layers in plain float64, straight from the papers' equations: every key and value of
-/// every head is written out, nothing is absorbed, cached, tiled or shared out.
+/// every head is written out, nothing is absorbed, cached, tiled or shared out. Rows are what their
+/// codec keeps of them, by `CacheModel`.
 struct ReferenceAttention {
   typealias Vector = [Double]
 
@@ -53,6 +54,15 @@ struct ReferenceAttention {
       rotated(keyMap($1), shape.keyWidth, $0, owner.options.keyNorm)
     }
     let values = ownerHidden.map { valueMap($0) }
+    let codec = module.layout.codec
+    func streams(_ rows: [Vector], _ codec: any KVCodec, _ width: Int) -> [CacheModel.Rows] {
+      (0..<shape.streams).map { stream in
+        CacheModel((codec.notation, width)).stored(
+          rows.map { Array($0[stream * width..<(stream + 1) * width]) })
+      }
+    }
+    let storedKeys = streams(keys, codec.first, shape.keyWidth)
+    let storedValues = streams(values, codec.second, shape.valueWidth)
     return hidden.enumerated().map { position, state in
       let query = rotated(queryMap(state), shape.keyWidth, position, options.queryNorm)
       let attended = (0..<heads).flatMap { head -> Vector in
@@ -63,11 +73,10 @@ struct ReferenceAttention {
             scale
               * dot(
                 query[head * shape.keyWidth..<(head + 1) * shape.keyWidth],
-                keys[token][stream * shape.keyWidth..<(stream + 1) * shape.keyWidth])
+                storedKeys[stream].row(token, from: position)[...])
           },
-          value: { token in
-            Array(values[token][stream * shape.valueWidth..<(stream + 1) * shape.valueWidth])
-          }, width: shape.valueWidth)
+          value: { token in storedValues[stream].row(token, from: position) },
+          width: shape.valueWidth)
       }
       return outputMap(attended)
     }
@@ -97,10 +106,19 @@ struct ReferenceAttention {
             slice: slice)
         }
     }
-    // Keys and values of this layer's heads, [token][head], by its own up-projections.
+    let codec = module.layout.codec
+    let width = shape.rank + shape.ropeSlices * shape.ropeWidth
+    let model =
+      codec.first.notation == codec.second.notation
+      ? CacheModel((codec.first.notation, width))
+      : CacheModel(
+        (codec.first.notation, shape.rank), (codec.second.notation, width - shape.rank))
+    let stored = model.stored(rows)
+    // Keys and values of this layer's heads, [token][head], by its own up-projections, of rows as
+    // queries of the token's own group see them and as later ones do.
     let up = matrix(module.keyUp.weight)
     let out = matrix(module.valueUp.weight)
-    let expanded = rows.map { row in
+    func expand(_ row: Vector) -> [(key: Vector, value: Vector)] {
       (0..<heads).map { head -> (key: Vector, value: Vector) in
         let slice = head / (heads / shape.ropeSlices)
         let nope = (0..<shape.nopeWidth).map { part in
@@ -113,6 +131,11 @@ struct ReferenceAttention {
         return (nope + rope, value)
       }
     }
+    let fresh = rows.indices.map { expand(stored.row($0, from: $0)) }
+    let settled = rows.indices.map { expand(stored.row($0, from: .max)) }
+    func expanded(_ token: Int, from position: Int) -> [(key: Vector, value: Vector)] {
+      stored.isFresh(token, from: position) ? fresh[token] : settled[token]
+    }
     return hidden.enumerated().map { position, state in
       let query = queryMap(state)
       let attended = (0..<heads).flatMap { head -> Vector in
@@ -124,8 +147,8 @@ struct ReferenceAttention {
             Array(own[shape.nopeWidth...]), module.options.rotary, position, slice: slice)
         return weightedSum(
           position: position, reach: module.layout.reach, options: module.options, head: head,
-          score: { scale * dot(turned[...], expanded[$0][head].key[...]) },
-          value: { expanded[$0][head].value }, width: shape.valueWidth)
+          score: { scale * dot(turned[...], expanded($0, from: position)[head].key[...]) },
+          value: { expanded($0, from: position)[head].value }, width: shape.valueWidth)
       }
       return outputMap(attended)
     }

@@ -6,10 +6,23 @@ struct VariantProduct {
 
   private var heads: [String] { registry.heads.flatMap { $0.samples } }
   private var sharings: [String?] { [nil] + registry.sharings.flatMap { $0.samples } }
+  private var codecNames: [String] { registry.codecs.flatMap(\.samples) }
+  /// The default, every codec alone, and every codec as the first and as the second of a pair.
   private var codecs: [String?] {
-    let names = registry.codecs.flatMap(\.samples)
-    let pairs = names.flatMap { first in names.map { first == $0 ? first : "\(first):\($0)" } }
-    return [nil] + pairs
+    let names = codecNames
+    let pairs = names.indices.map { "\(names[$0]):\(names[($0 + 1) % names.count])" }
+    return [nil] + names + pairs
+  }
+  /// Every pair of different codecs.
+  private var codecPairs: [String] {
+    codecNames.flatMap { first in
+      codecNames.filter { $0 != first }.map { "\(first):\($0)" }
+    }
+  }
+  /// Latent attention keeps one row, which a codec that groups tokens takes whole or not at all.
+  private func isMeant(_ head: String, _ codec: String?) -> Bool {
+    guard head.hasPrefix("mla"), let codec else { return true }
+    return codecNames.contains(codec) || !codec.contains("c:")
   }
   /// Reaches with and without sinks beside them.
   private var reaches: [String?] {
@@ -23,7 +36,7 @@ struct VariantProduct {
     heads.flatMap { head in
       sharings.flatMap { sharing in
         reaches.flatMap { reach in
-          codecs.map { Self.join(head, sharing, reach, $0) }
+          codecs.filter { isMeant(head, $0) }.map { Self.join(head, sharing, reach, $0) }
         }
       }
     } + Self.lists
@@ -36,7 +49,8 @@ struct VariantProduct {
     "[gqa:2/cla:2*3,mla:16+8/cla:3*3]", "[mqa/swa:1/cla:2*2,mha@f32*2,mla:16+8/swa:16/cla:2*2]",
   ]
 
-  /// Every pair of values of two axes, the other axes at a default that varies from pair to pair.
+  /// Every pair of values of two axes, the other axes at a default that varies from pair to pair;
+  /// and every pair of codecs.
   var pairs: [String] {
     var result: [String] = []
     var turn = 0
@@ -44,19 +58,35 @@ struct VariantProduct {
       turn += 1
       return values[turn % values.count]
     }
+    func pickCodec(_ head: String) -> String? { pick(codecs.filter { isMeant(head, $0) }) }
+    func pickHead(_ codec: String?) -> String { pick(heads.filter { isMeant($0, codec) }) }
     for head in heads {
       for sharing in sharings {
-        result.append(Self.join(head, sharing, pick(reaches), pick(codecs)))
+        result.append(Self.join(head, sharing, pick(reaches), pickCodec(head)))
       }
-      for reach in reaches { result.append(Self.join(head, pick(sharings), reach, pick(codecs))) }
-      for codec in codecs { result.append(Self.join(head, pick(sharings), pick(reaches), codec)) }
+      for reach in reaches {
+        result.append(Self.join(head, pick(sharings), reach, pickCodec(head)))
+      }
+      for codec in codecs where isMeant(head, codec) {
+        result.append(Self.join(head, pick(sharings), pick(reaches), codec))
+      }
     }
     for sharing in sharings {
-      for reach in reaches { result.append(Self.join(pick(heads), sharing, reach, pick(codecs))) }
-      for codec in codecs { result.append(Self.join(pick(heads), sharing, pick(reaches), codec)) }
+      for reach in reaches {
+        let head = pick(heads)
+        result.append(Self.join(head, sharing, reach, pickCodec(head)))
+      }
+      for codec in codecs {
+        result.append(Self.join(pickHead(codec), sharing, pick(reaches), codec))
+      }
     }
     for reach in reaches {
-      for codec in codecs { result.append(Self.join(pick(heads), pick(sharings), reach, codec)) }
+      for codec in codecs {
+        result.append(Self.join(pickHead(codec), pick(sharings), reach, codec))
+      }
+    }
+    for codec in codecPairs {
+      result.append(Self.join(pickHead(codec), pick(sharings), pick(reaches), codec))
     }
     result += Self.lists
     var seen = Set<String>()

@@ -2,14 +2,17 @@ import CAttentionKernels
 import ZooMemory
 
 /// Contiguous and ring storage: one block a sequence, `[layer][keys: stream, row | values: stream,
-/// row]`. In a ring the sinks keep their rows and later tokens wrap behind them.
+/// row | tails: stream, keys, values]`. In a ring the sinks keep their rows and later tokens wrap
+/// behind them. Tails are there where a codec quantises groups of tokens.
 final class BlockStore: RowStore, @unchecked Sendable {
   private let format: RowFormat
   private let reservation: RowReservation
   private let plan: CachePlan
   private let layers: Int
   private let layerBytes: Int
-  private let valueOffset: Int
+  /// Bytes of one stream's keys and values.
+  private let keyBytes: Int
+  private let valueBytes: Int
   private let template: attn_stream
   private var blocks: [AlignedBuffer?]
   private var states: [SequenceState]
@@ -19,15 +22,15 @@ final class BlockStore: RowStore, @unchecked Sendable {
     reservation = RowReservation(kind.layout, plan: plan)
     self.plan = plan
     layers = kind.owners.count
-    let shape = kind.layout.shape
-    layerBytes = reservation.rows * kind.layout.rowBytesPerToken
-    valueOffset = shape.streams * reservation.rows * format.keyRowBytes
+    keyBytes = format.keys.stored.regionBytes(rows: reservation.rows)
+    valueBytes = format.values?.stored.regionBytes(rows: reservation.rows) ?? 0
+    layerBytes = kind.layout.shape.streams * (keyBytes + valueBytes + format.tailBytes)
     var view = format.view
     view.ring_tokens = Int64(reservation.ringRows)
     view.sink_tokens = Int64(reservation.ringRows > 0 ? reservation.rows - reservation.ringRows : 0)
     template = view
     blocks = Array(repeating: nil, count: plan.sequences)
-    states = Array(repeating: SequenceState(), count: plan.sequences)
+    states = Array(repeating: SequenceState(kind.layout), count: plan.sequences)
   }
 
   var allocatedBytes: Int { blocks.reduce(0) { $0 + ($1?.mappedBytes ?? 0) } }
@@ -35,7 +38,7 @@ final class BlockStore: RowStore, @unchecked Sendable {
   var metadataBytes: Int { states.count * SequenceState.bytes }
 
   func open(_ slot: Int) throws(CacheError) {
-    states[slot] = SequenceState()
+    states[slot] = SequenceState(format.layout)
     guard blocks[slot] == nil else { return }
     do {
       blocks[slot] = try AlignedBuffer(count: layers * layerBytes)
@@ -46,7 +49,7 @@ final class BlockStore: RowStore, @unchecked Sendable {
 
   func close(_ slot: Int) {
     blocks[slot] = nil
-    states[slot] = SequenceState()
+    states[slot] = SequenceState(format.layout)
   }
 
   func state(of slot: Int) -> SequenceState { states[slot] }
@@ -55,14 +58,16 @@ final class BlockStore: RowStore, @unchecked Sendable {
     guard reservation.ringRows == 0 || count <= plan.maxChunk else {
       throw .chunkTooLong(tokens: count, maxChunk: plan.maxChunk)
     }
+    try states[slot].checkExtension(by: count)
   }
 
   func extend(_ slot: Int, by count: Int) {
-    states[slot].length += count
+    let completed = states[slot].extend(by: count)
     if reservation.ringRows > 0 {
       states[slot].firstHeld = max(
         states[slot].firstHeld, states[slot].length - reservation.ringRows)
     }
+    quantise(completed, format: format, layers: layers, slot: slot)
   }
 
   func checkTruncation(_ slot: Int, to length: Int) throws(CacheError) {
@@ -81,42 +86,51 @@ final class BlockStore: RowStore, @unchecked Sendable {
       throw .unknownSequence(target)
     }
     // A block that wraps is copied whole; a straight one only as far as it is filled.
-    let rows = reservation.ringRows > 0 ? reservation.rows : length
-    let shape = format.layout.shape
+    let rows = reservation.ringRows > 0 ? reservation.rows : max(length, 1)
+    let filledKeys = format.keys.stored.regionBytes(rows: rows)
+    let filledValues = format.values?.stored.regionBytes(rows: rows) ?? 0
+    func copyPart(_ offset: Int, _ bytes: Int) {
+      (copy.base + offset).copyMemory(from: source.base + offset, byteCount: bytes)
+    }
     for layer in 0..<layers {
-      for stream in 0..<shape.streams {
-        let key = layer * layerBytes + stream * reservation.rows * format.keyRowBytes
-        (copy.base + key).copyMemory(
-          from: source.base + key, byteCount: rows * format.keyRowBytes)
-        let value =
-          layer * layerBytes + valueOffset + stream * reservation.rows * format.valueRowBytes
-        (copy.base + value).copyMemory(
-          from: source.base + value, byteCount: rows * format.valueRowBytes)
+      for stream in 0..<format.layout.shape.streams {
+        copyPart(layer * layerBytes + stream * keyBytes, filledKeys)
+        copyPart(layer * layerBytes + valueOffset + stream * valueBytes, filledValues)
+        copyPart(layer * layerBytes + tailOffset + stream * format.tailBytes, format.tailBytes)
       }
     }
     states[target] = state
   }
 
-  func address(
-    layer: Int, slot: Int, stream: Int, token: Int
-  ) -> (key: UnsafeMutableRawPointer, value: UnsafeMutableRawPointer) {
+  private var valueOffset: Int { format.layout.shape.streams * keyBytes }
+  private var tailOffset: Int { format.layout.shape.streams * (keyBytes + valueBytes) }
+
+  private func base(layer: Int, slot: Int) -> UnsafeMutableRawPointer {
     guard let block = blocks[slot] else { preconditionFailure("sequence \(slot) is not open") }
+    return block.base + layer * layerBytes
+  }
+
+  func region(
+    _ side: RowSide, layer: Int, slot: Int, stream: Int, token: Int
+  ) -> (base: UnsafeMutableRawPointer, row: Int)? {
     var row = token
     let ring = reservation.ringRows
     let sinks = reservation.rows - ring
     if ring > 0, token >= sinks { row = sinks + (token - sinks) % ring }
-    let base = block.base + layer * layerBytes
-    let line = stream * reservation.rows + row
-    return (base + line * format.keyRowBytes, base + valueOffset + line * format.valueRowBytes)
+    let base = base(layer: layer, slot: slot)
+    return (
+      side == .keys ? base + stream * keyBytes : base + valueOffset + stream * valueBytes, row
+    )
   }
 
-  func view(layer: Int, slot: Int, stream: Int) -> attn_stream {
-    guard let block = blocks[slot] else { preconditionFailure("sequence \(slot) is not open") }
+  func place(layer: Int, slot: Int, stream: Int) -> StreamPlace {
+    let base = base(layer: layer, slot: slot)
     var view = template
-    let base = block.base + layer * layerBytes
-    let line = stream * reservation.rows
-    view.keys = UnsafeRawPointer(base + line * format.keyRowBytes)
-    view.values = UnsafeRawPointer(base + valueOffset + line * format.valueRowBytes)
-    return view
+    view.keys = UnsafeRawPointer(base + stream * keyBytes)
+    view.values = UnsafeRawPointer(base + valueOffset + stream * valueBytes)
+    guard format.tailBytes > 0 else { return StreamPlace(view: view) }
+    let tails = base + tailOffset + stream * format.tailBytes
+    return StreamPlace(
+      view: view, keyTail: tails, valueTail: tails + format.keys.stored.tailBytes)
   }
 }

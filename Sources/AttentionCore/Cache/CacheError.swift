@@ -16,6 +16,12 @@ public enum CacheError: Error, Sendable, CustomStringConvertible {
   case unknownSequence(Int)
   /// Truncation or fork at a point whose window is already overwritten.
   case windowOverwritten(token: Int, firstHeld: Int)
+  /// A call's tokens would cross the end of a group that is quantised together.
+  case groupCrossed(token: Int, tokens: Int, groupTokens: Int)
+  /// Truncation or fork within a group that is quantised already.
+  case groupQuantised(token: Int, quantised: Int)
+  /// Pages do not hold whole groups of tokens.
+  case pageNotWholeGroups(pageTokens: Int, groupTokens: Int)
   /// Fewer than no tokens appended.
   case negativeCount(Int)
   /// Truncation, fork or query outside the tokens of a sequence.
@@ -39,6 +45,14 @@ public enum CacheError: Error, Sendable, CustomStringConvertible {
       "the window before token \(token) is already overwritten; rows before \(firstHeld) are gone"
     case .pastEnd(let token, let length):
       "token \(token) lies outside the sequence's \(length) tokens"
+    case .groupCrossed(let token, let tokens, let groupTokens):
+      "\(tokens) tokens from \(token) on cross a multiple of \(groupTokens), the tokens that the codec "
+        + "quantises together"
+    case .groupQuantised(let token, let quantised):
+      "the group of token \(token) is quantised; what is before \(quantised) can be cut between groups "
+        + "only"
+    case .pageNotWholeGroups(let pageTokens, let groupTokens):
+      "pages of \(pageTokens) tokens hold no whole groups; expected a multiple of \(groupTokens)"
     case .negativeCount(let tokens):
       "\(tokens) tokens cannot be appended"
     }

@@ -12,6 +12,7 @@ public final class KVCache: @unchecked Sendable {
   public let footprint: CacheFootprint
   private let stores: [any RowStore]
   private let layerCaches: [LayerCache]
+  private let groupTokens: [Int]
   private var lengths: [Int?]
 
   /// - Parameter layouts: of every layer of the model, or of a single layer.
@@ -43,6 +44,7 @@ public final class KVCache: @unchecked Sendable {
       return LayerCache(
         layout: layout, store: owner.store, storeLayer: owner.layer)
     }
+    groupTokens = Set(layouts.flatMap(\.groupTokens)).sorted()
     lengths = Array(repeating: nil, count: plan.sequences)
   }
 
@@ -73,6 +75,13 @@ public final class KVCache: @unchecked Sendable {
       throw .unknownSequence(sequence)
     }
     return length
+  }
+
+  /// How many of `count` tokens the next call may add to a sequence: a codec that quantises groups of
+  /// tokens takes none across the end of a group.
+  public func nextChunk(of sequence: Int, atMost count: Int) throws(CacheError) -> Int {
+    let length = try length(of: sequence)
+    return groupTokens.reduce(count) { min($0, $1 - length % $1) }
   }
 
   /// Makes room for `count` more tokens in every layer and counts them in. Every layer that owns

@@ -32,14 +32,17 @@ public struct LayerCache: Sendable {
       start >= 0 && count >= 0 && start + count <= store.state(of: sequence).length,
       "rows are appended where `extend` has made room")
     precondition(values != nil || shape.valueIsKeyPrefix, "rows of values are missing")
-    for token in 0..<count {
-      for stream in 0..<shape.streams {
-        let address = store.address(
-          layer: storeLayer, slot: sequence, stream: stream, token: start + token)
-        format.write(
-          key: keys + token * keyStride + stream * shape.keyWidth,
-          value: values.map { $0 + token * valueStride + stream * shape.valueWidth },
-          to: address)
+    for stream in 0..<shape.streams {
+      let writer = StreamWriter(
+        format: format, store: store, layer: storeLayer, slot: sequence, stream: stream)
+      for token in 0..<count {
+        writer.write(
+          keys + token * keyStride + stream * shape.keyWidth, .keys, token: start + token)
+      }
+      guard let values, format.values != nil else { continue }
+      for token in 0..<count {
+        writer.write(
+          values + token * valueStride + stream * shape.valueWidth, .values, token: start + token)
       }
     }
   }
@@ -48,12 +51,12 @@ public struct LayerCache: Sendable {
   public func readKeys(
     sequence: Int, stream: Int, tokens: TokenRange, into out: UnsafeMutablePointer<Float>
   ) {
-    let width = layout.shape.keyWidth
+    let reader = StreamWriter(
+      format: format, store: store, layer: storeLayer, slot: sequence, stream: stream)
+    let quantised = store.state(of: sequence).quantised.keys
     for token in tokens.begin..<tokens.end {
-      let address = store.address(
-        layer: storeLayer, slot: sequence, stream: stream, token: token)
-      format.keyCodec.decodeRow(
-        address.key, token: Int64(token), width: width, to: out + (token - tokens.begin) * width)
+      reader.readKey(
+        token, quantised, to: out + (token - tokens.begin) * layout.shape.keyWidth)
     }
   }
 

@@ -6,6 +6,8 @@ import ZooMemory
 /// pages that no later query of a window layer sees go back to the pool.
 ///
 /// A page is `[keys: stream, row | values: stream, row]` of one layer; the pool `[layer][page]`.
+/// Where a codec quantises groups of tokens, pages hold whole groups, and the tails of the sequences,
+/// `[slot][layer][stream: keys, values]`, lie behind the pool.
 final class PagedStore: RowStore, @unchecked Sendable {
   private let format: RowFormat
   private let reservation: RowReservation
@@ -13,7 +15,9 @@ final class PagedStore: RowStore, @unchecked Sendable {
   private let pageTokens: Int
   private let layers: Int
   private let pageBytes: Int
-  private let valueOffset: Int
+  /// Bytes of one stream's keys and values in a page.
+  private let keyBytes: Int
+  private let valueBytes: Int
   private let poolPages: Int
   private let pool: AlignedBuffer
   /// `[slot][logical page]` → physical page, −1: none.
@@ -30,15 +34,19 @@ final class PagedStore: RowStore, @unchecked Sendable {
     self.plan = plan
     self.pageTokens = pageTokens
     layers = kind.owners.count
-    let shape = kind.layout.shape
-    pageBytes = pageTokens * kind.layout.rowBytesPerToken
-    valueOffset = shape.streams * pageTokens * format.keyRowBytes
+    for groupTokens in kind.layout.groupTokens where !pageTokens.isMultiple(of: groupTokens) {
+      throw .pageNotWholeGroups(pageTokens: pageTokens, groupTokens: groupTokens)
+    }
+    keyBytes = format.keys.stored.regionBytes(rows: pageTokens)
+    valueBytes = format.values?.stored.regionBytes(rows: pageTokens) ?? 0
+    pageBytes = kind.layout.shape.streams * (keyBytes + valueBytes)
     poolPages = plan.sequences * reservation.pages
     guard poolPages <= Int(Int32.max) else {
       throw .outOfMemory(bytes: layers * poolPages * pageBytes)
     }
     do {
-      pool = try AlignedBuffer(count: layers * poolPages * pageBytes)
+      let tails = plan.sequences * layers * kind.layout.shape.streams * format.tailBytes
+      pool = try AlignedBuffer(count: layers * poolPages * pageBytes + tails)
       tables = try AlignedBuffer(
         count: plan.sequences * reservation.tableEntries * MemoryLayout<Int32>.stride)
     } catch {
@@ -48,7 +56,7 @@ final class PagedStore: RowStore, @unchecked Sendable {
     table.update(repeating: -1, count: plan.sequences * reservation.tableEntries)
     references = Array(repeating: 0, count: poolPages)
     freePages = (0..<Int32(poolPages)).reversed()
-    states = Array(repeating: SequenceState(), count: plan.sequences)
+    states = Array(repeating: SequenceState(kind.layout), count: plan.sequences)
     var view = format.view
     view.page_tokens = Int64(pageTokens)
     view.page_bytes = Int64(pageBytes)
@@ -63,11 +71,11 @@ final class PagedStore: RowStore, @unchecked Sendable {
       + 2 * poolPages * MemoryLayout<Int32>.stride
   }
 
-  func open(_ slot: Int) { states[slot] = SequenceState() }
+  func open(_ slot: Int) { states[slot] = SequenceState(format.layout) }
 
   func close(_ slot: Int) {
     for page in 0..<reservation.tableEntries { release(slot, page) }
-    states[slot] = SequenceState()
+    states[slot] = SequenceState(format.layout)
   }
 
   func state(of slot: Int) -> SequenceState { states[slot] }
@@ -76,6 +84,7 @@ final class PagedStore: RowStore, @unchecked Sendable {
     guard format.layout.reach.window == nil || count <= plan.maxChunk else {
       throw .chunkTooLong(tokens: count, maxChunk: plan.maxChunk)
     }
+    try states[slot].checkExtension(by: count)
     var needed = copiesTail(slot, count) ? 1 : 0
     for page in pagesWritten(slot, count) where entry(slot, page) < 0 { needed += 1 }
     var free = freePages.count
@@ -94,7 +103,8 @@ final class PagedStore: RowStore, @unchecked Sendable {
     for page in pagesWritten(slot, count) where entry(slot, page) < 0 {
       setEntry(slot, page, takePage())
     }
-    states[slot].length += count
+    let completed = states[slot].extend(by: count)
+    quantise(completed, format: format, layers: layers, slot: slot)
   }
 
   /// Pages that the next `count` tokens lie in.
@@ -133,6 +143,12 @@ final class PagedStore: RowStore, @unchecked Sendable {
       let shared = entry(slot, page)
       if shared >= 0 { references[Int(shared)] += 1 }
       setEntry(target, page, shared)
+    }
+    for layer in 0..<layers {
+      for stream in 0..<format.layout.shape.streams {
+        tail(layer: layer, slot: target, stream: stream).copyMemory(
+          from: tail(layer: layer, slot: slot, stream: stream), byteCount: format.tailBytes)
+      }
     }
     states[target] = state
   }
@@ -194,22 +210,35 @@ final class PagedStore: RowStore, @unchecked Sendable {
     return Int(page)
   }
 
-  func address(
-    layer: Int, slot: Int, stream: Int, token: Int
-  ) -> (key: UnsafeMutableRawPointer, value: UnsafeMutableRawPointer) {
-    let page = physical(slot, token / pageTokens)
-    let base = pool.base + (layer * poolPages + page) * pageBytes
-    let line = stream * pageTokens + token % pageTokens
-    return (base + line * format.keyRowBytes, base + valueOffset + line * format.valueRowBytes)
+  private var valueOffset: Int { format.layout.shape.streams * keyBytes }
+
+  private func tail(layer: Int, slot: Int, stream: Int) -> UnsafeMutableRawPointer {
+    let streams = format.layout.shape.streams
+    return pool.base + layers * poolPages * pageBytes
+      + ((slot * layers + layer) * streams + stream) * format.tailBytes
   }
 
-  func view(layer: Int, slot: Int, stream: Int) -> attn_stream {
+  func region(
+    _ side: RowSide, layer: Int, slot: Int, stream: Int, token: Int
+  ) -> (base: UnsafeMutableRawPointer, row: Int)? {
+    let page = Int(entry(slot, token / pageTokens))
+    guard page >= 0 else { return nil }
+    let base = pool.base + (layer * poolPages + page) * pageBytes
+    return (
+      side == .keys ? base + stream * keyBytes : base + valueOffset + stream * valueBytes,
+      token % pageTokens
+    )
+  }
+
+  func place(layer: Int, slot: Int, stream: Int) -> StreamPlace {
     var view = template
     let base = pool.base + layer * poolPages * pageBytes
-    let line = stream * pageTokens
-    view.keys = UnsafeRawPointer(base + line * format.keyRowBytes)
-    view.values = UnsafeRawPointer(base + valueOffset + line * format.valueRowBytes)
+    view.keys = UnsafeRawPointer(base + stream * keyBytes)
+    view.values = UnsafeRawPointer(base + valueOffset + stream * valueBytes)
     view.page_table = UnsafePointer(table + slot * reservation.tableEntries)
-    return view
+    guard format.tailBytes > 0 else { return StreamPlace(view: view) }
+    let tails = tail(layer: layer, slot: slot, stream: stream)
+    return StreamPlace(
+      view: view, keyTail: tails, valueTail: tails + format.keys.stored.tailBytes)
   }
 }

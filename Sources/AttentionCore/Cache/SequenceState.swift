@@ -4,9 +4,35 @@ struct SequenceState {
   var length = 0
   /// First token past the sinks whose row is still held.
   var firstHeld = 0
+  /// What is quantised in groups.
+  var quantised: (keys: QuantisedGroups, values: QuantisedGroups)
+
+  /// An empty sequence.
+  init(_ layout: KVLayout) {
+    quantised = (
+      QuantisedGroups(groupTokens: layout.keys.groupTokens),
+      QuantisedGroups(groupTokens: layout.values?.groupTokens)
+    )
+  }
 
   /// Bytes a sequence, for the metadata account.
   static let bytes = MemoryLayout<SequenceState>.stride
+
+  /// Throws where `count` more tokens would cross the end of a group of tokens.
+  func checkExtension(by count: Int) throws(CacheError) {
+    try quantised.keys.checkExtension(from: length, by: count)
+    try quantised.values.checkExtension(from: length, by: count)
+  }
+
+  /// Counts `count` more tokens in. Tells for which side a group of tokens is complete by that.
+  mutating func extend(by count: Int) -> (keys: Bool, values: Bool) {
+    let completed = (
+      keys: quantised.keys.extend(from: length, by: count),
+      values: quantised.values.extend(from: length, by: count)
+    )
+    length += count
+    return completed
+  }
 
   /// Shortens to `newLength`, where the next query must still find its window.
   mutating func truncate(to newLength: Int, reach: Reach) throws(CacheError) {
@@ -17,6 +43,10 @@ struct SequenceState {
     guard needed >= newLength || needed >= firstHeld else {
       throw .windowOverwritten(token: newLength, firstHeld: firstHeld)
     }
+    var groups = quantised
+    try groups.keys.truncate(to: newLength)
+    try groups.values.truncate(to: newLength)
+    quantised = groups
     length = newLength
     firstHeld = min(firstHeld, newLength)
   }

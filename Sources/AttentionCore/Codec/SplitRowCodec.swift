@@ -12,6 +12,8 @@ public struct SplitRowCodec: KVCodec {
 
   public var notation: String { "\(context.leading.notation):\(context.trailing.notation)" }
   public var summary: String { "\(context.leading.summary); then \(context.trailing.summary)" }
+  /// The leading part keeps its multiple; what follows is checked with its own width.
+  public var widthMultiple: Int { 1 }
   public var relativeError: Double {
     max(context.leading.relativeError, context.trailing.relativeError)
   }
@@ -67,21 +69,15 @@ public struct SplitRowCodec: KVCodec {
 }
 
 extension KVCodec {
-  /// Decodes one row of `width` elements of the token `token` to float32.
+  /// Decodes one row of `width` elements of the token `token` to float32; of a codec per channel,
+  /// a row of the tail.
   public func decodeRow(
     _ bytes: UnsafeRawPointer, token: Int64, width: Int, to out: UnsafeMutablePointer<Float>
   ) {
-    switch kernel {
-    case .fused(ATTN_ELEMENT_F32):
-      UnsafeMutableRawPointer(out).copyMemory(from: bytes, byteCount: width * 4)
-    case .fused(ATTN_ELEMENT_F16):
-      attn_decode_f16(bytes.assumingMemoryBound(to: UInt16.self), out, Int64(width))
-    case .fused(ATTN_ELEMENT_BF16):
-      attn_decode_bf16(bytes.assumingMemoryBound(to: UInt16.self), out, Int64(width))
-    case .fused(let element):
-      preconditionFailure("no decoder for the fused element \(element.rawValue)")
-    case .custom(let decode, let context):
+    if case .custom(let decode, let context) = kernel {
       decode(context, bytes, 0, token, 1, Int32(width), out)
+    } else {
+      attn_decode_row(kernel.rowElement, bytes, Int64(width), out)
     }
   }
 }

@@ -42,8 +42,11 @@ public struct RowReservation: Sendable, Hashable {
     let capacity = plan.capacity
     let chunk = min(plan.maxChunk, capacity)
     // Queries of a chunk of T tokens see W − 1 + T tokens between them.
-    let span = layout.reach.window.map { $0 - 1 < capacity - chunk ? $0 - 1 + chunk : capacity }
-    let sinks = min(layout.reach.sinks, capacity)
+    let unit = Self.groupUnit(layout)
+    let span = layout.reach.window.map {
+      Self.rounded($0 - 1 < capacity - chunk ? $0 - 1 + chunk : capacity, to: unit)
+    }
+    let sinks = min(Self.rounded(layout.reach.sinks, to: unit), capacity)
     switch plan.storage {
     case .contiguous:
       (rows, pages, tableEntries, ringRows) = (capacity, 0, 0, 0)
@@ -65,18 +68,32 @@ public struct RowReservation: Sendable, Hashable {
       (rows, pages, tableEntries, ringRows) = (saturated(held, pageTokens), held, all, 0)
     }
   }
+
+  /// Rings and pages hold whole groups of tokens that are quantised together: a multiple of these.
+  static func groupUnit(_ layout: KVLayout) -> Int {
+    layout.groupTokens.reduce(1) { unit, tokens in
+      var (large, small) = (unit, tokens)
+      while small > 0 { (large, small) = (small, large % small) }
+      return unit / large * tokens
+    }
+  }
+
+  private static func rounded(_ tokens: Int, to unit: Int) -> Int {
+    guard tokens < Int.max - unit else { return tokens }
+    return (tokens + unit - 1) / unit * unit
+  }
 }
 
 /// The product, or `Int.max` where that is too small for it: a plan may ask for any size, and what
 /// no machine has must be refused, not trapped.
-private func saturated(_ factors: Int...) -> Int {
+func saturated(_ factors: Int...) -> Int {
   factors.reduce(1) { product, factor in
     let (partial, overflow) = product.multipliedReportingOverflow(by: factor)
     return overflow ? Int.max : partial
   }
 }
 
-private func saturatedSum(_ terms: Int...) -> Int {
+func saturatedSum(_ terms: Int...) -> Int {
   terms.reduce(0) { sum, term in
     let (partial, overflow) = sum.addingReportingOverflow(term)
     return overflow ? Int.max : partial
@@ -120,7 +137,18 @@ public struct CacheFootprint: Sendable, Hashable {
 
   /// Bytes of rows of one sequence in a layer kind.
   static func bytes(of kind: LayerKind, _ reservation: RowReservation) -> Int {
-    saturated(kind.owners.count, reservation.rows, kind.layout.rowBytesPerToken)
+    let stream = kind.layout.sides.reduce(0) {
+      saturatedSum($0, saturatedSum(blockBytes($1, reservation), $1.tailBytes))
+    }
+    return saturated(kind.owners.count, kind.layout.shape.streams, stream)
+  }
+
+  /// Bytes of one stream's keys or values of a sequence, without their tail: a block, or all its
+  /// pages.
+  private static func blockBytes(_ side: StoredRows, _ reservation: RowReservation) -> Int {
+    guard reservation.pages > 0 else { return side.regionBytes(rows: reservation.rows) }
+    return saturated(
+      reservation.pages, side.regionBytes(rows: reservation.rows / reservation.pages))
   }
 
   /// Mapped blocks of a layer kind and the sequences that each serves: one a sequence, or one pool.

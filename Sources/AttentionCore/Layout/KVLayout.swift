@@ -14,10 +14,10 @@ public struct KVLayout: Sendable, Hashable {
   public let reach: Reach
   /// How elements are stored.
   public let codec: CodecPair
-  /// Bytes of one key row.
-  public let keyRowBytes: Int
-  /// Bytes of one value row; 0 where the value is a prefix of the key.
-  public let valueRowBytes: Int
+  /// Bytes of one stream's keys.
+  public let keys: StoredRows
+  /// Bytes of one stream's values; nil where the value is a prefix of the key.
+  public let values: StoredRows?
 
   /// The layout of one layer; sizes follow from shape and codec.
   public init(
@@ -29,16 +29,25 @@ public struct KVLayout: Sendable, Hashable {
     self.shape = shape
     self.reach = reach
     self.codec = codec
-    keyRowBytes = Self.keyCodec(shape, codec).rowBytes(width: shape.keyWidth)
-    valueRowBytes =
-      shape.valueIsKeyPrefix ? 0 : codec.second.rowBytes(width: shape.valueWidth)
+    keys = StoredRows(Self.keyCodec(shape, codec), width: shape.keyWidth)
+    values =
+      shape.valueIsKeyPrefix ? nil : StoredRows(codec.second, width: shape.valueWidth)
   }
+
+  /// Keys and, where they are stored apart, values.
+  var sides: [StoredRows] { [keys] + (values.map { [$0] } ?? []) }
+
+  /// Tokens that no call may cross a multiple of: those that a codec quantises together.
+  public var groupTokens: [Int] { sides.compactMap(\.groupTokens) }
 
   /// Whether the layer has rows of its own.
   public var ownsRows: Bool { owner == layer }
 
   /// The codec of a key row: for latent attention of the whole row, whose two parts may differ.
   public var keyCodec: any KVCodec { Self.keyCodec(shape, codec) }
+
+  /// The codec of the latent in a row of latent attention.
+  public var latentCodec: any KVCodec { codec.first }
 
   private static func keyCodec(_ shape: RowShape, _ codec: CodecPair) -> any KVCodec {
     if shape.valueIsKeyPrefix, codec.first.notation != codec.second.notation {
@@ -52,22 +61,26 @@ public struct KVLayout: Sendable, Hashable {
   /// The codec of a value row, where values are stored.
   public var valueCodec: any KVCodec { shape.valueIsKeyPrefix ? keyCodec : codec.second }
 
-  /// Bytes of all rows of one token, whoever owns them.
-  public var rowBytesPerToken: Int { shape.streams * (keyRowBytes + valueRowBytes) }
+  /// Bytes of all rows of one token, whoever owns them; where a group of tokens shares its scales,
+  /// the mean over a quantised group, rounded up.
+  public var rowBytesPerToken: Int {
+    shape.streams * (keys.meanRowBytes + (values?.meanRowBytes ?? 0))
+  }
 
   /// Bytes that one more token adds to what the layer stores, before a window is full; 0 for a
   /// layer that reads another's rows.
   public var idealBytesPerToken: Int { ownsRows ? rowBytesPerToken : 0 }
 
-  /// Bytes that the layer needs for a sequence of `context` tokens.
-  public func idealBytes(context: Int) -> Int {
-    idealBytesPerToken * reach.visibleTokens(context: context)
-  }
+  /// Bytes that the layer needs for a sequence of `context` tokens: scales, zeros and a tail that is
+  /// not quantised yet included.
+  public func idealBytes(context: Int) -> Int { ownsRows ? readBytes(context: context) : 0 }
 
   /// Bytes that one decode step reads when the sequence has `context` tokens, the current one
   /// included. A layer that shares rows reads them too.
   public func readBytes(context: Int) -> Int {
-    rowBytesPerToken * reach.visibleTokens(context: context)
+    shape.streams
+      * (keys.visibleBytes(context: context, reach: reach)
+        + (values?.visibleBytes(context: context, reach: reach) ?? 0))
   }
 
   /// FLOPs of attend in one decode step at `context` tokens, a multiply and an add counted as two:
@@ -103,6 +116,7 @@ extension Variant {
       kinds.append(kind)
       members[kind, default: []].append(layer)
     }
+    for kind in kinds { try checkCodec(kind.codec, RowShape(kind.heads, geometry: geometry)) }
     let layouts = kinds.enumerated().map { layer, kind in
       var owner = layer
       if let sharing = specs[layer].sharing, let peers = members[kind],
@@ -120,6 +134,33 @@ extension Variant {
         reason: "more than \(Self.mostBytesPerToken) bytes a token on \(geometry.name)")
     }
     return layouts
+  }
+
+  /// Refuses rows that a codec cannot store.
+  private func checkCodec(_ codec: CodecPair, _ shape: RowShape) throws(NotationError) {
+    func check(_ codec: any KVCodec, _ width: Int, _ part: String) throws(NotationError) {
+      guard width.isMultiple(of: codec.widthMultiple) else {
+        throw NotationError(
+          notation: notation,
+          reason: "\(codec.notation) stores rows of a multiple of \(codec.widthMultiple) elements; "
+            + "\(part) has \(width)")
+      }
+    }
+    if !shape.valueIsKeyPrefix {
+      try check(codec.first, shape.keyWidth, "the key")
+      try check(codec.second, shape.valueWidth, "the value")
+    } else if codec.first.notation == codec.second.notation {
+      try check(codec.first, shape.keyWidth, "the latent row")
+    } else {
+      for part in [codec.first, codec.second] where part.kernel.groupTokens != nil {
+        throw NotationError(
+          notation: notation,
+          reason: "\(part.notation) stores whole rows; name it alone, or two codecs without groups "
+            + "of tokens for latent and RoPE slice")
+      }
+      try check(codec.first, shape.valueWidth, "the latent")
+      try check(codec.second, shape.keyWidth - shape.valueWidth, "the RoPE slice")
+    }
   }
 
   /// Bytes a token, all layers together, past which a variant is refused: far more than any model

@@ -17,6 +17,8 @@ public struct AxisRegistry: Sendable {
     reaches: [SlidingWindow.self, HybridWindow.self],
     codecs: [
       CodecEntry(Float32Codec()), CodecEntry(Float16Codec()), CodecEntry(BFloat16Codec()),
+      CodecEntry(Float8Codec()), CodecEntry(Int8Codec()), CodecEntry(Int4Codec()),
+      PerChannelCodec.entry(.int8), PerChannelCodec.entry(.int4),
     ])
 
   private init(

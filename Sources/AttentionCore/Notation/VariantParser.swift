@@ -117,27 +117,40 @@ extension AxisRegistry {
   /// Reads `first`, or `first:second` where both are codecs; a colon may also belong to a codec's
   /// own parameters, so that every cut is tried.
   func codecPair(_ text: String, of notation: String) throws(NotationError) -> CodecPair {
-    if let whole = codec(text) { return CodecPair(whole) }
+    // What a codec says of its own parameters helps more than that nothing fits.
+    var complaint: NotationError?
+    func codec(_ text: Substring) -> (any KVCodec)? {
+      let (keyword, parameters) = Self.split(text)
+      guard let entry = codecs.first(where: { $0.keyword == keyword }) else { return nil }
+      do throws(NotationError) {
+        return try entry.make(parameters)
+      } catch {
+        if complaint == nil, entry.form != entry.keyword {
+          complaint = NotationError(notation: String(text), reason: error.reason)
+        }
+        return nil
+      }
+    }
+    if let whole = codec(text[...]) { return CodecPair(whole) }
     var cut = text.startIndex
     while let colon = text[cut...].firstIndex(of: ":") {
-      if let first = codec(String(text[..<colon])),
-        let second = codec(String(text[text.index(after: colon)...]))
-      {
-        return CodecPair(first, second)
+      let rest = text[text.index(after: colon)...]
+      if let first = codec(text[..<colon]) {
+        if let second = codec(rest) { return CodecPair(first, second) }
+        if complaint?.notation == text {
+          // The first part stands by itself, so that the second is at fault.
+          complaint = nil
+          _ = codec(rest)
+        }
       }
       cut = text.index(after: colon)
     }
+    if let complaint { throw complaint }
     throw NotationError(
       notation: notation,
       reason:
         "\"\(text.prefix(40))\" is no codec or pair of codecs; expected \(codecs.map(\.form).joined(separator: ", "))"
     )
-  }
-
-  private func codec(_ text: String) -> (any KVCodec)? {
-    let (keyword, parameters) = Self.split(Substring(text))
-    guard let entry = codecs.first(where: { $0.keyword == keyword }) else { return nil }
-    return try? entry.make(parameters)
   }
 
   private static func split(_ part: Substring) -> (keyword: String, parameters: String?) {

@@ -42,12 +42,15 @@ final class FirstToken {
   private func prefill(_ stopped: () -> Bool) throws -> Int64? {
     try cache.truncate(sequence, to: 0)
     let begin = MonotonicClock.nanoseconds()
-    for first in stride(from: 0, to: prompt.count, by: Self.chunk) {
+    var first = 0
+    while first < prompt.count {
       if stopped() { return nil }
-      let part = Array(prompt[first..<min(first + Self.chunk, prompt.count)])
+      let count = try cache.nextChunk(
+        of: sequence, atMost: min(Self.chunk, prompt.count - first))
       try runner.forward(
-        tokens: part, plan: BatchPlan([(sequence, first, part.count)]), cache: cache,
-        logits: first + part.count == prompt.count ? .lastOfEach : .none)
+        tokens: Array(prompt[first..<first + count]), plan: BatchPlan([(sequence, first, count)]),
+        cache: cache, logits: first + count == prompt.count ? .lastOfEach : .none)
+      first += count
     }
     return MonotonicClock.nanoseconds() - begin
   }

@@ -45,7 +45,7 @@ final class SyntheticRows {
     for sequence in sequences {
       var start = try cache.length(of: sequence)
       while start < length, !stopped() {
-        let count = min(tokens, length - start)
+        let count = try cache.nextChunk(of: sequence, atMost: min(tokens, length - start))
         try cache.extend(sequence, by: count)
         let first = start
         pool.forEach(owners.count) { part, _ in

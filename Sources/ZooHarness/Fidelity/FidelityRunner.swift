@@ -105,20 +105,26 @@ final class FidelityRunner {
     let first = segment * EvaluationProtocol.segment
     let chunk = Array(
       tokens[first + call.tokens.lowerBound..<first + call.tokens.upperBound])
+    // The original keeps rows in float32 and takes the chunk whole; its logits stay while others run.
     var reference: MatrixView?
     for (index, subject) in subjects.enumerated() {
-      let logits = try subject.runner.forward(
-        tokens: chunk,
-        plan: BatchPlan([(sequences[index], call.tokens.lowerBound, chunk.count)]),
-        cache: subject.cache, logits: call.scoredRows.isEmpty ? .none : .all)
-      let expected = reference ?? logits
-      reference = expected
-      for row in call.scoredRows {
-        let next = tokens[first + call.tokens.lowerBound + row + 1]
-        scores[index].add(
-          UnsafeBufferPointer(start: logits.row(row), count: logits.columns),
-          original: UnsafeBufferPointer(start: expected.row(row), count: expected.columns),
-          token: Int(next))
+      var done = 0
+      while done < chunk.count {
+        let count = try subject.cache.nextChunk(of: sequences[index], atMost: chunk.count - done)
+        let logits = try subject.runner.forward(
+          tokens: Array(chunk[done..<done + count]),
+          plan: BatchPlan([(sequences[index], call.tokens.lowerBound + done, count)]),
+          cache: subject.cache, logits: call.scoredRows.isEmpty ? .none : .all)
+        let expected = reference ?? logits
+        reference = expected
+        for row in call.scoredRows.clamped(to: done..<done + count) {
+          let next = tokens[first + call.tokens.lowerBound + row + 1]
+          scores[index].add(
+            UnsafeBufferPointer(start: logits.row(row - done), count: logits.columns),
+            original: UnsafeBufferPointer(start: expected.row(row), count: expected.columns),
+            token: Int(next))
+        }
+        done += count
       }
     }
   }

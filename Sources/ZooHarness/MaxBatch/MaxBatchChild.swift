@@ -75,9 +75,7 @@ public enum MaxBatchChild {
       randomWeights: geometry, variant: variant, format: format, seed: request.seed, pool: pool)
     let runner = try DecoderRunner(model: model, pool: pool)
     let tokens = (0..<max(chunk, request.batch)).map { Int32($0 % geometry.vocabulary) }
-    try runner.forward(
-      tokens: Array(tokens.prefix(chunk)), plan: BatchPlan([(sequences[0], 0, chunk)]),
-      cache: cache)
+    _ = try runner.prefill(Array(tokens.prefix(chunk)), sequence: sequences[0], cache: cache)
     try fill(cache, sequences: sequences, to: request.context - steps, pool: pool)
     let batch = Array(tokens.prefix(request.batch))
     var times: [Double] = []

@@ -134,7 +134,7 @@ public struct Suite: Sendable, Hashable {
   /// A suite; scopes that are nil are not run.
   public init(
     name: String, geometry: ModelGeometry, geometrySource: String? = nil, variants: [Variant],
-    weights: WeightFormat = .float16, storage: CacheStorage = .ring, threads: Int? = nil,
+    weights: WeightFormat = .bfloat16, storage: CacheStorage = .ring, threads: Int? = nil,
     seed: UInt64 = 1, memoryFraction: Double = 0.8, limits: Limits = Limits(), tail: Tail? = nil,
     attention: Grid? = nil, step: Grid? = nil, prefillTokens: Int? = nil,
     maxBatch: MaxBatch? = nil, fidelity: Fidelity? = nil

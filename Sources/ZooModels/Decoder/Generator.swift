@@ -54,7 +54,8 @@ extension DecoderRunner {
       var done = 0
       while true {
         let start = try cache.length(of: sequence)
-        let count = min(cache.plan.maxChunk, prompt.count - done)
+        let count = try cache.nextChunk(
+          of: sequence, atMost: min(cache.plan.maxChunk, prompt.count - done))
         let last = done + count == prompt.count
         let result = try forward(
           tokens: UnsafeBufferPointer(rebasing: prompt[done..<done + count]),

@@ -17,14 +17,16 @@ public struct RowParts: Sendable, Hashable {
     // No part is larger than the whole, whose sum is checked.
     _ = try plan.idealBytes(context: context)
     for layout in plan.layouts where layout.ownsRows {
-      let rows = layout.shape.streams * layout.reach.visibleTokens(context: context)
+      func bytes(_ rows: StoredRows?) -> Int {
+        layout.shape.streams * (rows?.visibleBytes(context: context, reach: layout.reach) ?? 0)
+      }
       if layout.shape.valueIsKeyPrefix {
-        let latent = layout.keyCodec.rowBytes(width: layout.shape.valueWidth)
-        latentBytes += rows * latent
-        ropeBytes += rows * (layout.keyRowBytes - latent)
+        let latent = StoredRows(layout.latentCodec, width: layout.shape.valueWidth)
+        latentBytes += bytes(latent)
+        ropeBytes += bytes(layout.keys) - bytes(latent)
       } else {
-        keyBytes += rows * layout.keyRowBytes
-        valueBytes += rows * layout.valueRowBytes
+        keyBytes += bytes(layout.keys)
+        valueBytes += bytes(layout.values)
       }
     }
   }

@@ -29,7 +29,7 @@ struct PlanCommand: ParsableCommand {
   var context: String = "8k"
   @Option(help: "Sequences decoded together.")
   var batch: Int = 1
-  @Option(help: "How weights are stored: f32, f16 or bf16.")
+  @Option(help: "How weights are stored: f32, f16, bf16 or int8.")
   var weights: WeightFormat = .bfloat16
   @OptionGroup var output: FormatOptions
 

@@ -76,8 +76,8 @@ struct RunOptions: ParsableArguments {
   @Option(help: "Seed of all random values.")
   var seed: UInt64 = 1
 
-  @Option(help: "How random weights are stored: f32, f16 or bf16.")
-  var weights: WeightFormat = .float16
+  @Option(help: "How random weights are stored: f32, f16, bf16 or int8.")
+  var weights: WeightFormat = .bfloat16
 
   func storage() throws -> CacheStorage {
     guard pageSize == nil || cache == "paged" else {
