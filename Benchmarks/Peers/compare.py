@@ -1,0 +1,315 @@
+#!/usr/bin/env python3
+"""Compares decode attention and whole decode steps with ggml, PyTorch and ONNX Runtime.
+
+    make peers                 everything, into Reports/peers.md (an hour on two cores)
+    make peers PEERS="--only GQA --repetitions 3 --output /tmp/peers.md"
+
+Every side is a process of its own. A repetition runs each side once, in turn, with the others
+stopped, so that no side's waiting threads take time from another and a machine whose speed drifts
+meets all of them alike; the machine's roofs are probed in turn with them.
+"""
+
+import argparse
+import datetime
+import json
+import os
+import platform
+import shutil
+import signal
+import statistics
+import subprocess
+import sys
+import tempfile
+
+import numpy as np
+
+from report import write_report
+from shapes import CODECS, DEPTHS, NEIGHBOURS, SHAPES, STORAGES
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+LAST_LEVEL_COPIES = 256 << 20
+
+
+class Side:
+    """One process of the comparison."""
+
+    def __init__(self, name, command):
+        self.name = name
+        environment = dict(os.environ, PYTHONUNBUFFERED="1")
+        self.process = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment,
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_IGN),
+        )
+        self.pause()
+
+    def pause(self):
+        self.process.send_signal(signal.SIGSTOP)
+
+    def ask(self, **request):
+        self.process.send_signal(signal.SIGCONT)
+        try:
+            self.process.stdin.write(json.dumps(request) + "\n")
+            self.process.stdin.flush()
+            line = self.process.stdout.readline()
+        except BrokenPipeError:
+            line = ""
+        if not line:
+            return {"error": f"{self.name} ended with {self.process.wait()}"}
+        self.pause()
+        return json.loads(line)
+
+    def close(self):
+        self.process.kill()
+        self.process.wait()
+
+
+def log(text):
+    print(text, file=sys.stderr, flush=True)
+
+
+def write_rows(shape, folder):
+    """Random rows; keys are scaled so that the softmax is neither flat nor one token."""
+    random = np.random.default_rng(7)
+    rows = (shape.sequences, shape.streams, shape.tokens)
+
+    def save(name, width):
+        with open(f"{folder}/{name}", "wb") as file:
+            for _ in range(shape.sequences * shape.streams):
+                block = random.standard_normal((shape.tokens, width), np.float32)
+                block.astype(np.float16).tofile(file)
+
+    save("keys.f16", shape.key_width)
+    if not shape.is_latent:
+        save("values.f16", shape.value_width)
+    queries = random.standard_normal((shape.sequences, shape.heads, shape.key_width), np.float32)
+    queries.tofile(f"{folder}/queries.f32")
+    return rows
+
+
+def request_for(shape, folder, threads, **more):
+    copies = max(1, min(8, -(-LAST_LEVEL_COPIES // shape.half_bytes)))
+    return dict(
+        operation="attention", folder=folder, sequences=shape.sequences, streams=shape.streams,
+        queryHeads=shape.heads, headWidth=shape.width, tokens=shape.tokens,
+        keyWidth=shape.key_width, valueWidth=shape.value_width, valueIsKeyPrefix=shape.is_latent,
+        threads=threads, copies=copies, **more,
+    )
+
+
+def measure(sides, repetitions, prober):
+    """Nanoseconds of each side and the roofs, repetition by repetition; two rounds to warm up."""
+    samples = {name: [] for name in sides}
+    roofs = []
+    for round_ in range(repetitions + 2):
+        probe = prober.ask(operation="probe")
+        for name, side in sides.items():
+            reply = side.ask(operation="run")
+            if "nanoseconds" not in reply:
+                raise RuntimeError(f"{name}: {reply}")
+            if round_ >= 2:
+                samples[name].append(reply["nanoseconds"])
+        after = prober.ask(operation="probe")
+        if round_ >= 2:
+            roofs.append(
+                {key: (probe[key] + after[key]) / 2 for key in ("readGBPerSecond", "peakGFLOPPerSecond")}
+            )
+    return samples, roofs
+
+
+def attention(shape, ours_codec, peers, options, server):
+    """One shape in one format against `peers`: (label, script, element, path)."""
+    folder = tempfile.mkdtemp(prefix="attnzoo-peers-")
+    sides, notes = {}, {}
+    try:
+        write_rows(shape, folder)
+        # "path" is a file for `output` and ggml's way elsewhere.
+        request = request_for(shape, folder, options.threads)
+        ours = Side("ours", [server])
+        sides["ours"] = ours
+        made = ours.ask(**dict(request, variant=f"{shape.variant}@{ours_codec}"))
+        if "error" in made and made["error"]:
+            raise RuntimeError(made["error"])
+        for label, script, element, path in peers:
+            side = Side(label, [sys.executable, os.path.join(HERE, "servers", script)])
+            reply = side.ask(**dict(request, element=element, path=path))
+            if "error" in reply or "unsupported" in reply:
+                notes[label] = reply.get("unsupported") or "failed: " + reply["error"]
+                side.close()
+            else:
+                sides[label] = side
+        samples, roofs = measure(sides, options.repetitions, ours)
+        results = {}
+        for name, side in sides.items():
+            path = f"{folder}/{name.replace(' ', '-')}.out"
+            side.ask(operation="output", path=path)
+            results[name] = np.fromfile(path, np.float32)
+        scale = np.abs(results["ours"]).max()
+        errors = {
+            name: float(np.abs(result - results["ours"]).max() / scale)
+            for name, result in results.items() if name != "ours"
+        }
+        return dict(
+            shape=shape.name, codec=ours_codec, bytes=made["bytes"], flops=made["flops"],
+            isa=made["isa"], samples=samples, roofs=roofs, errors=errors, notes=notes,
+            ratio=shape.ratio, fraction=shape.fraction,
+        )
+    finally:
+        for side in sides.values():
+            side.close()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def addressing(shape, options, server):
+    """One shape in f16 under every way of addressing rows."""
+    folder = tempfile.mkdtemp(prefix="attnzoo-peers-")
+    sides = {}
+    try:
+        write_rows(shape, folder)
+        request = request_for(shape, folder, options.threads, variant=f"{shape.variant}@f16")
+        for storage in STORAGES:
+            sides[storage] = Side(storage, [server])
+            reply = sides[storage].ask(**dict(request, storage=storage))
+            if reply.get("error"):
+                raise RuntimeError(reply["error"])
+        samples, _ = measure(sides, options.repetitions, sides[STORAGES[0]])
+        return dict(shape=shape.name, samples=samples)
+    finally:
+        for side in sides.values():
+            side.close()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def steps(options, server, work):
+    rows = []
+    request = dict(
+        operation="step", model="llama-3.2-1b", variant="gqa:8@f16", weights="f16",
+        tokens=max(DEPTHS) + 64, threads=options.threads, folder=work,
+    )
+    sides = {"ours": Side("ours", [server])}
+    script = os.path.join(HERE, "servers", "llama_step.py")
+    try:
+        for label, path in (("llama.cpp fused", "fused"), ("llama.cpp unfused", "unfused")):
+            sides[label] = Side(label, [sys.executable, script])
+        for name, side in sides.items():
+            path = name.rpartition(" ")[2]
+            reply = side.ask(**dict(request, path=path))
+            if reply.get("error"):
+                raise RuntimeError(f"{name}: {reply['error']}")
+        for depth in DEPTHS:
+            log(f"  whole step at depth {depth}: filling")
+            for name, side in sides.items():
+                reply = side.ask(operation="fill", tokens=depth)
+                if reply.get("error"):
+                    raise RuntimeError(f"{name}: {reply['error']}")
+            samples, roofs = measure(sides, options.repetitions, sides["ours"])
+            rows.append(dict(depth=depth, samples=samples, roofs=roofs))
+        return rows
+    finally:
+        for side in sides.values():
+            side.close()
+
+
+def versions():
+    found = {}
+    for script in ("ggml_attention.py", "torch_attention.py", "onnx_attention.py"):
+        side = Side(script, [sys.executable, os.path.join(HERE, "servers", script)])
+        found.update(side.ask(operation="versions").get("versions") or {})
+        side.close()
+    return found
+
+
+def processor():
+    with open("/proc/cpuinfo") as file:
+        names = [line.partition(":")[2].strip() for line in file if line.startswith("model name")]
+    return names[0] if names else platform.machine()
+
+
+def commit():
+    def git(*arguments):
+        return subprocess.run(
+            ["git", "-C", HERE, *arguments], capture_output=True, text=True
+        ).stdout.strip()
+
+    dirty = git("status", "--porcelain", "--", "../../Sources", "../../Package.swift")
+    return git("rev-parse", "--short", "HEAD") + ("-dirty" if dirty else "")
+
+
+def main():
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--server", required=True, help="the built attend-server")
+    parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
+    parser.add_argument("--repetitions", type=int, default=11)
+    parser.add_argument("--only", default="", help="shapes whose name contains this")
+    parser.add_argument("--without-steps", action="store_true", help="no whole decode steps")
+    parser.add_argument("--work", default=os.path.join(HERE, ".work"), help="for the large GGUF")
+    parser.add_argument("--output", required=True)
+    options = parser.parse_args()
+    os.makedirs(options.work, exist_ok=True)
+    server = os.path.abspath(options.server)
+    log("attention")
+    rows = []
+
+    def add(shape, codec, peers):
+        log(f"  {shape.name}, {codec}")
+        try:
+            rows.append(attention(shape, codec, peers, options, server))
+        except RuntimeError as error:
+            rows.append(dict(shape=shape.name, codec=codec, failed=str(error)))
+            log(f"    failed: {error}")
+
+    for shape in SHAPES:
+        if options.only not in shape.name:
+            continue
+        for codec, element in CODECS:
+            add(shape, codec, [
+                ("ggml fused", "ggml_attention.py", element, "fused"),
+                ("ggml unfused", "ggml_attention.py", element, "unfused"),
+            ])
+        if shape.sequences == 1 and not shape.is_latent:
+            add(shape, "bf16", [("PyTorch", "torch_attention.py", "bf16", "")])
+            add(shape, "f32", [
+                ("PyTorch", "torch_attention.py", "f32", ""),
+                ("ONNX Runtime", "onnx_attention.py", "f32", ""),
+            ])
+    for shape in NEIGHBOURS:
+        if options.only in shape.name:
+            add(shape, "f16", [])
+    addresses = []
+    for shape in SHAPES[:5]:
+        if options.only in shape.name:
+            log(f"  {shape.name}, addressing")
+            try:
+                addresses.append(addressing(shape, options, server))
+            except RuntimeError as error:
+                addresses.append(dict(shape=shape.name, failed=str(error)))
+                log(f"    failed: {error}")
+    whole = []
+    if not options.without_steps:
+        log("whole steps")
+        try:
+            whole = steps(options, server, options.work)
+        except RuntimeError as error:
+            log(f"  failed: {error}")
+            whole = [dict(failed=str(error))]
+    result = dict(
+        date=datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%dT%H:%MZ"),
+        processor=processor(), threads=options.threads, commit=commit(), versions=versions(),
+        repetitions=options.repetitions, attention=rows, addressing=addresses, steps=whole,
+    )
+    with open(options.output + ".part", "w") as file:
+        file.write(write_report(result))
+    os.replace(options.output + ".part", options.output)
+    data = os.path.splitext(options.output)[0] + ".json"
+    with open(data + ".part", "w") as file:
+        json.dump(result, file, separators=(",", ":"))
+    os.replace(data + ".part", data)
+    print(options.output)
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except KeyboardInterrupt:
+        sys.exit(130)
