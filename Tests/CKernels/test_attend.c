@@ -88,10 +88,15 @@ static void run_shape(const shape *s, uint64_t *state) {
   int64_t page_tokens = s->addressing == 2 ? s->page_tokens : 0;
   int64_t rows_held = s->addressing == 1 ? s->sink_tokens + s->ring_tokens : n > 0 ? n : 1;
   int64_t pages = page_tokens ? (n + page_tokens - 1) / page_tokens + 2 : 0;
-  // Paged: a page is its key rows, then its value rows.
+  // Paged: a page's key rows and then its value rows, or all pages' keys and then all pages' values.
+  const bool together = random_below(state, 2);
   int64_t page_keys = side_bytes(&key, page_tokens);
-  int64_t page_bytes = page_keys + (separate ? side_bytes(&value, page_tokens) : 0);
-  size_t key_size = (size_t)(page_tokens ? pages * page_bytes : side_bytes(&key, rows_held));
+  int64_t page_values = separate ? side_bytes(&value, page_tokens) : 0;
+  int64_t key_page = page_keys + (together ? page_values : 0);
+  int64_t value_page = together ? key_page : page_values;
+  int64_t first_values = together ? page_keys : pages * page_keys;
+  size_t key_size =
+      (size_t)(page_tokens ? pages * (page_keys + page_values) : side_bytes(&key, rows_held));
   size_t value_size = (size_t)(page_tokens ? 0 : side_bytes(&value, rows_held));
   char *keys = malloc(key_size ? key_size : 1), *values = malloc(value_size ? value_size : 1);
   memset(keys, s->poison ? 0xff : 0, key_size);
@@ -141,8 +146,8 @@ static void run_shape(const shape *s, uint64_t *state) {
     int64_t row = t;
     char *key_block = keys, *value_block = values;
     if (page_tokens) {
-      key_block = keys + (int64_t)table[t / page_tokens] * page_bytes;
-      value_block = key_block + page_keys;
+      key_block = keys + (int64_t)table[t / page_tokens] * key_page;
+      value_block = keys + first_values + (int64_t)table[t / page_tokens] * value_page;
       row = t % page_tokens;
     } else if (s->addressing == 1 && t >= s->sink_tokens) {
       row = s->sink_tokens + (t - s->sink_tokens) % s->ring_tokens;
@@ -165,10 +170,11 @@ static void run_shape(const shape *s, uint64_t *state) {
 
   attn_stream stream = {
       .keys = keys,
-      .values = separate ? (page_tokens ? keys + page_keys : values) : NULL,
+      .values = separate ? (page_tokens ? keys + first_values : values) : NULL,
       .page_table = page_tokens ? table : NULL,
       .page_tokens = page_tokens,
-      .page_bytes = page_bytes,
+      .key_page_bytes = key_page,
+      .value_page_bytes = value_page,
       .ring_tokens = s->addressing == 1 ? s->ring_tokens : 0,
       .sink_tokens = s->addressing == 1 ? s->sink_tokens : 0,
       .key_row_bytes = key.row_bytes,

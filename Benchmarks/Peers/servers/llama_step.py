@@ -95,6 +95,7 @@ class LlamaStep:
             raise RuntimeError(f"llama_decode: {status}")
 
     def fill(self, tokens):
+        self.prepare()
         random = np.random.default_rng(2)
         while self.length < tokens:
             count = min(512, tokens - self.length)

@@ -5,7 +5,8 @@ import ZooMemory
 /// sequence for all of them. Pages are reference-counted, shared by forks and copied on write;
 /// pages that no later query of a window layer sees go back to the pool.
 ///
-/// A page is `[keys: stream, row | values: stream, row]` of one layer; the pool `[layer][page]`.
+/// The pool is `[layer][stream][keys: page, row | values: page, row]`, so that the rows of pages that
+/// follow each other in the pool follow each other in memory, as they would without pages.
 /// Where a codec quantises groups of tokens, pages hold whole groups, and the tails of the sequences,
 /// `[slot][layer][stream: keys, values]`, lie behind the pool.
 final class PagedStore: RowStore, @unchecked Sendable {
@@ -59,7 +60,8 @@ final class PagedStore: RowStore, @unchecked Sendable {
     states = Array(repeating: SequenceState(kind.layout), count: plan.sequences)
     var view = format.view
     view.page_tokens = Int64(pageTokens)
-    view.page_bytes = Int64(pageBytes)
+    view.key_page_bytes = Int64(keyBytes)
+    view.value_page_bytes = Int64(valueBytes)
     template = view
   }
 
@@ -173,9 +175,13 @@ final class PagedStore: RowStore, @unchecked Sendable {
     let shared = physical(slot, page)
     let own = takePage()
     for layer in 0..<layers {
-      let base = pool.base + layer * poolPages * pageBytes
-      (base + Int(own) * pageBytes).copyMemory(
-        from: base + shared * pageBytes, byteCount: pageBytes)
+      for stream in 0..<format.layout.shape.streams {
+        for side in [RowSide.keys, .values] {
+          let base = region(side, layer: layer, stream: stream)
+          let bytes = side == .keys ? keyBytes : valueBytes
+          (base + Int(own) * bytes).copyMemory(from: base + shared * bytes, byteCount: bytes)
+        }
+      }
     }
     references[shared] -= 1
     setEntry(slot, page, own)
@@ -210,7 +216,12 @@ final class PagedStore: RowStore, @unchecked Sendable {
     return Int(page)
   }
 
-  private var valueOffset: Int { format.layout.shape.streams * keyBytes }
+  /// Where the keys or values of a stream begin: those of physical page 0.
+  private func region(_ side: RowSide, layer: Int, stream: Int) -> UnsafeMutableRawPointer {
+    let streamBytes = poolPages * (keyBytes + valueBytes)
+    let base = pool.base + (layer * format.layout.shape.streams + stream) * streamBytes
+    return side == .keys ? base : base + poolPages * keyBytes
+  }
 
   private func tail(layer: Int, slot: Int, stream: Int) -> UnsafeMutableRawPointer {
     let streams = format.layout.shape.streams
@@ -223,18 +234,16 @@ final class PagedStore: RowStore, @unchecked Sendable {
   ) -> (base: UnsafeMutableRawPointer, row: Int)? {
     let page = Int(entry(slot, token / pageTokens))
     guard page >= 0 else { return nil }
-    let base = pool.base + (layer * poolPages + page) * pageBytes
+    let bytes = side == .keys ? keyBytes : valueBytes
     return (
-      side == .keys ? base + stream * keyBytes : base + valueOffset + stream * valueBytes,
-      token % pageTokens
+      region(side, layer: layer, stream: stream) + page * bytes, token % pageTokens
     )
   }
 
   func place(layer: Int, slot: Int, stream: Int) -> StreamPlace {
     var view = template
-    let base = pool.base + layer * poolPages * pageBytes
-    view.keys = UnsafeRawPointer(base + stream * keyBytes)
-    view.values = UnsafeRawPointer(base + valueOffset + stream * valueBytes)
+    view.keys = UnsafeRawPointer(region(.keys, layer: layer, stream: stream))
+    view.values = UnsafeRawPointer(region(.values, layer: layer, stream: stream))
     view.page_table = UnsafePointer(table + slot * reservation.tableEntries)
     guard format.tailBytes > 0 else { return StreamPlace(view: view) }
     let tails = tail(layer: layer, slot: slot, stream: stream)

@@ -34,11 +34,11 @@ INLINE run_side side_at(const char *base, int64_t row_bytes, int element, int64_
 
 // The rows of the tokens from `token`, as far as they lie one after another, `limit` at most.
 INLINE run run_at(const attn_stream *stream, int64_t token, int64_t limit) {
-  int64_t offset = 0, row = token, tokens = limit;
+  int64_t physical = 0, row = token, tokens = limit;
   if (stream->page_table) {
     int64_t page = token / stream->page_tokens;
     row = token - page * stream->page_tokens;
-    offset = (int64_t)stream->page_table[page] * stream->page_bytes;
+    physical = stream->page_table[page];
     if (stream->page_tokens - row < tokens) tokens = stream->page_tokens - row;
   } else if (stream->ring_tokens > 0) {
     int64_t boundary;
@@ -52,13 +52,13 @@ INLINE run run_at(const attn_stream *stream, int64_t token, int64_t limit) {
     if (boundary < tokens) tokens = boundary;
   }
   run run;
-  run.keys = side_at((const char *)stream->keys + offset, stream->key_row_bytes,
-                     stream->key_element, stream->key_width, &stream->key_groups, token, row,
+  run.keys = side_at((const char *)stream->keys + physical * stream->key_page_bytes,
+                     stream->key_row_bytes, stream->key_element, stream->key_width, &stream->key_groups, token, row,
                      &tokens);
   run.values = run.keys;
   if (!stream->value_is_key_prefix) {
-    run.values = side_at((const char *)stream->values + offset, stream->value_row_bytes,
-                         stream->value_element, stream->value_width, &stream->value_groups, token,
+    run.values = side_at((const char *)stream->values + physical * stream->value_page_bytes,
+                         stream->value_row_bytes, stream->value_element, stream->value_width, &stream->value_groups, token,
                          row, &tokens);
   }
   run.tokens = tokens;

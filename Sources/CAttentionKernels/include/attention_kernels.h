@@ -70,7 +70,8 @@ typedef struct attn_stream {
   const void *values;         // first value row; ignored when value_is_key_prefix
   const int32_t *page_table;  // logical page -> physical page, or NULL
   int64_t page_tokens;        // tokens a page (paged only)
-  int64_t page_bytes;         // from one physical page to the next, for keys and values alike
+  int64_t key_page_bytes;     // from one physical page's keys to the next one's
+  int64_t value_page_bytes;
   int64_t ring_tokens;        // rows that wrap, 0: no ring
   int64_t sink_tokens;        // leading rows of a ring that are never overwritten
   int64_t key_row_bytes;

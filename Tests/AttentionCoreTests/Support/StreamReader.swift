@@ -17,23 +17,26 @@ struct StreamReader {
 
   func key(_ token: Int) -> [Float] {
     row(
-      token, base: stream.keys, rowBytes: stream.key_row_bytes, width: stream.key_width,
+      token, base: stream.keys, rowBytes: stream.key_row_bytes, pageBytes: stream.key_page_bytes,
+      width: stream.key_width,
       element: stream.key_element, decode: stream.key_decode, context: stream.key_decode_context)
   }
 
   func value(_ token: Int) -> [Float] {
     if stream.value_is_key_prefix != 0 { return Array(key(token)[..<Int(stream.value_width)]) }
     return row(
-      token, base: stream.values, rowBytes: stream.value_row_bytes, width: stream.value_width,
+      token, base: stream.values, rowBytes: stream.value_row_bytes,
+      pageBytes: stream.value_page_bytes, width: stream.value_width,
       element: stream.value_element, decode: stream.value_decode,
       context: stream.value_decode_context)
   }
 
   private func row(
-    _ token: Int, base: UnsafeRawPointer, rowBytes: Int64, width: Int32, element: Int32,
+    _ token: Int, base: UnsafeRawPointer, rowBytes: Int64, pageBytes: Int64, width: Int32,
+    element: Int32,
     decode: attn_decode_rows?, context: UnsafeRawPointer?
   ) -> [Float] {
-    let bytes = base + offset(token, rowBytes: Int(rowBytes))
+    let bytes = base + offset(token, rowBytes: Int(rowBytes), pageBytes: Int(pageBytes))
     func half(_ index: Int) -> UInt16 {
       bytes.loadUnaligned(fromByteOffset: 2 * index, as: UInt16.self)
     }
@@ -52,9 +55,9 @@ struct StreamReader {
     }
   }
 
-  private func offset(_ token: Int, rowBytes: Int) -> Int {
+  private func offset(_ token: Int, rowBytes: Int, pageBytes: Int) -> Int {
     if let page = page(of: token) {
-      return page * Int(stream.page_bytes) + token % Int(stream.page_tokens) * rowBytes
+      return page * pageBytes + token % Int(stream.page_tokens) * rowBytes
     }
     let sinks = Int(stream.sink_tokens)
     guard isRing, token >= sinks else { return token * rowBytes }
