@@ -7,6 +7,8 @@ import ZooMemory
 public final class LinearScratch: @unchecked Sendable {
   /// Workers that have a region.
   public let threads: Int
+  /// Elements of the widest operand that there is room for.
+  public let maximumInputs: Int
   /// Elements of a worker's region.
   public let elementsPerWorker: Int
   private let buffer: AlignedBuffer
@@ -20,6 +22,7 @@ public final class LinearScratch: @unchecked Sendable {
   public init(maximumInputs: Int, threads: Int) throws(OutOfMemory) {
     precondition(maximumInputs > 0 && threads > 0)
     self.threads = threads
+    self.maximumInputs = maximumInputs
     elementsPerWorker = Self.blockOutputs * ((maximumInputs + 15) / 16 * 16)
     buffer = try AlignedBuffer(count: threads * elementsPerWorker * 4)
   }

@@ -10,6 +10,8 @@ public protocol AttentionModule: Sendable {
   var weightBytes: Int { get }
   /// Elements of the layer's weights: matrices, biases, norms and sink logits.
   var parameters: Int { get }
+  /// Elements of the widest operand of any of the layer's linear maps.
+  var widestInputs: Int { get }
 
   /// Prefill, chunked prefill and decode of a ragged batch.
   ///
@@ -50,7 +52,7 @@ public final class AttentionWorkspace: @unchecked Sendable {
   /// call took different ones.
   public internal(set) var lastLatentPath: LatentPath?
   let executor: AttendExecutor
-  let linear: LinearScratch
+  private(set) var linear: LinearScratch
   var rotaryTable = RotaryTable()
   var queries = ScratchBuffer()
   var keys = ScratchBuffer()
@@ -68,6 +70,13 @@ public final class AttentionWorkspace: @unchecked Sendable {
     self.pool = pool
     executor = AttendExecutor(pool: pool)
     linear = try LinearScratch(maximumInputs: maximumInputs, threads: pool.threads)
+  }
+
+  /// Makes room for linear maps of operands of up to `inputs` elements.
+  /// - Throws: `OutOfMemory`; the scratch is as before then.
+  public func reserve(maximumInputs inputs: Int) throws(OutOfMemory) {
+    if inputs <= linear.maximumInputs { return }
+    linear = try LinearScratch(maximumInputs: inputs, threads: pool.threads)
   }
 
   /// Scratch for the linear maps of the rest of a model.

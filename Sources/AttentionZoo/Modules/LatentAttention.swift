@@ -63,6 +63,8 @@ public struct LatentAttention: AttentionModule {
       + heads * shape.rank * (shape.nopeWidth + shape.valueWidth) + options.parameters
   }
 
+  public var widestInputs: Int { max(query.inputs, output.inputs, shape.rank, shape.nopeWidth) }
+
   public func forward(
     hidden: MatrixView, plan: BatchPlan, cache: LayerCache, workspace: AttentionWorkspace,
     output result: MutableMatrixView

@@ -55,6 +55,8 @@ public struct MultiHeadAttention: AttentionModule {
       + options.parameters
   }
 
+  public var widestInputs: Int { max(query.inputs, output.inputs) }
+
   public func forward(
     hidden: MatrixView, plan: BatchPlan, cache: LayerCache, workspace: AttentionWorkspace,
     output result: MutableMatrixView

@@ -3,50 +3,7 @@ import AttentionZoo
 import ZooLinearAlgebra
 import ZooMemory
 
-/// What a Llama-family decoder has beside its geometry.
-public struct DecoderSettings: Sendable, Hashable {
-  /// Epsilon of every RMSNorm.
-  public var normEpsilon: Float
-  /// Base of the rotary frequencies.
-  public var ropeTheta: Double
-
-  public init(normEpsilon: Float = 1e-5, ropeTheta: Double = 10_000) {
-    self.normEpsilon = normEpsilon
-    self.ropeTheta = ropeTheta
-  }
-}
-
-/// One decoder layer: x + attention(norm(x)), then x + mlp(norm(x)) with a SwiGLU MLP.
-public struct DecoderLayer: Sendable {
-  /// RMSNorm weight before attention, D elements.
-  public var attentionNorm: [Float]
-  public var attention: any AttentionModule
-  /// RMSNorm weight before the MLP, D elements.
-  public var mlpNorm: [Float]
-  /// `[F × D]`.
-  public var gate: Linear
-  /// `[F × D]`.
-  public var up: Linear
-  /// `[D × F]`.
-  public var down: Linear
-
-  private var mlpBiases: Int {
-    (gate.bias?.count ?? 0) + (up.bias?.count ?? 0) + (down.bias?.count ?? 0)
-  }
-
-  /// Elements of the MLP's matrices and biases.
-  fileprivate var mlpParameters: Int {
-    gate.inputs * gate.outputs + up.inputs * up.outputs + down.inputs * down.outputs + mlpBiases
-  }
-
-  /// Bytes of the MLP's matrices, as stored, and its float32 biases.
-  fileprivate var mlpBytes: Int {
-    gate.weight.byteCount + up.weight.byteCount + down.weight.byteCount
-      + mlpBiases * MemoryLayout<Float>.stride
-  }
-}
-
-/// A Llama-family decoder around interchangeable attention modules; immutable.
+/// A decoder around interchangeable attention modules; immutable.
 public final class DecoderModel: Sendable {
   public let geometry: ModelGeometry
   public let variant: Variant
@@ -87,13 +44,14 @@ public final class DecoderModel: Sendable {
   /// How the matrices are stored.
   public var format: WeightFormat { embedding.format }
 
-  private var untiedHead: WeightMatrix? { head.weight === embedding ? nil : head.weight }
+  /// The head, or nil where it is the embedding.
+  public var untiedHead: Linear? { head.weight === embedding ? nil : head }
 
   /// Bytes of all weights, a tied head counted once.
   public var weightBytes: Int {
-    let norms = (layers.count * 2 + 1) * geometry.hidden * MemoryLayout<Float>.stride
-    return layers.reduce(embedding.byteCount + (untiedHead?.byteCount ?? 0) + norms) {
-      $0 + $1.attention.weightBytes + $1.mlpBytes
+    let norm = finalNorm.count * MemoryLayout<Float>.stride
+    return layers.reduce(embedding.byteCount + (untiedHead?.weight.byteCount ?? 0) + norm) {
+      $0 + $1.weightBytes
     }
   }
 
@@ -101,16 +59,16 @@ public final class DecoderModel: Sendable {
   public var parameters: Int {
     let table = geometry.vocabulary * geometry.hidden
     return layers.reduce(table + (untiedHead == nil ? 0 : table) + finalNorm.count) {
-      $0 + $1.attention.parameters + $1.mlpParameters + $1.attentionNorm.count + $1.mlpNorm.count
+      $0 + $1.parameters
     }
   }
 
   /// FLOPs of the linear layers for one token, heads and MLPs and latent attention's per-head
-  /// products included, a multiply and an add counted as two.
+  /// products included, of a mixture the experts that run; a multiply and an add counted as two.
   public var linearFLOPsPerToken: Int {
     2
       * layers.reduce(geometry.vocabulary * geometry.hidden) {
-        $0 + $1.attention.parameters + 3 * geometry.hidden * geometry.mlpWidth
+        $0 + $1.attention.parameters + $1.feedForward.multipliedPerToken
       }
   }
 }

@@ -16,27 +16,18 @@ public final class DecoderRunner: @unchecked Sendable {
 
   public let model: DecoderModel
   public let pool: WorkerPool
-  private let workspace: AttentionWorkspace
+  private let layers: DecoderLayerRunner
   private var hidden = ScratchBuffer()
-  private var normed = ScratchBuffer()
-  private var update = ScratchBuffer()
-  private var gate = ScratchBuffer()
-  private var up = ScratchBuffer()
-  private var logits = ScratchBuffer()
+  private var selected = ScratchBuffer()
+
+  private var workspace: AttentionWorkspace { layers.workspace }
 
   /// - Throws: `OutOfMemory`.
   public init(model: DecoderModel, pool: WorkerPool) throws(OutOfMemory) {
     self.model = model
     self.pool = pool
-    let geometry = model.geometry
-    let widest = model.layers.reduce(max(geometry.hidden, geometry.mlpWidth)) { widest, layer in
-      switch layer.attention {
-      case let module as MultiHeadAttention: max(widest, module.output.inputs)
-      case let module as LatentAttention: max(widest, module.output.inputs, module.shape.rank)
-      default: widest
-      }
-    }
-    workspace = try AttentionWorkspace(pool: pool, maximumInputs: widest)
+    let widest = model.layers.reduce(model.geometry.hidden) { max($0, $1.widestInputs) }
+    layers = try DecoderLayerRunner(pool: pool, maximumInputs: widest)
   }
 
   /// Times of the attention phases since they were last reset.
@@ -51,8 +42,7 @@ public final class DecoderRunner: @unchecked Sendable {
 
   /// Bytes of scratch held now.
   public var workspaceBytes: Int {
-    workspace.mappedBytes + hidden.mappedBytes + normed.mappedBytes + update.mappedBytes
-      + gate.mappedBytes + up.mappedBytes + logits.mappedBytes
+    layers.workspaceBytes + hidden.mappedBytes + selected.mappedBytes
   }
 
   /// Runs the tokens of a plan through every layer and appends their rows to the cache.
@@ -107,77 +97,36 @@ public final class DecoderRunner: @unchecked Sendable {
   private func run(
     _ tokens: UnsafeBufferPointer<Int32>, _ plan: BatchPlan, _ cache: KVCache, _ rows: LogitRows
   ) throws -> MatrixView {
-    let geometry = model.geometry
-    let count = plan.tokens
+    let (count, width) = (plan.tokens, model.geometry.hidden)
     let state = MutableMatrixView(
-      try hidden.reserve(count * geometry.hidden), rows: count, columns: geometry.hidden)
-    let normalised = MutableMatrixView(
-      try normed.reserve(count * geometry.hidden), rows: count, columns: geometry.hidden)
-    let change = MutableMatrixView(
-      try update.reserve(count * geometry.hidden), rows: count, columns: geometry.hidden)
-    for (row, token) in tokens.enumerated() {
-      model.embedding.decodeRows(Int(token)..<Int(token) + 1, to: state.row(row))
-    }
+      try hidden.reserve(count * width), rows: count, columns: width)
+    layers.embed(tokens, table: model.embedding, settings: model.settings, to: state)
     for (index, layer) in model.layers.enumerated() {
-      normalise(state.view, layer.attentionNorm, normalised)
-      try layer.attention.forward(
-        hidden: normalised.view, plan: plan, cache: cache.layer(index), workspace: workspace,
-        output: change)
-      Elementwise.add(change.view, to: state)
-      normalise(state.view, layer.mlpNorm, normalised)
-      try mlp(layer, normalised.view, change)
-      Elementwise.add(change.view, to: state)
+      try layers.run(
+        layer, settings: model.settings, hidden: state, plan: plan, cache: cache.layer(index))
     }
-    return try project(state.view, plan, rows, normalised)
-  }
-
-  private func mlp(_ layer: DecoderLayer, _ input: MatrixView, _ output: MutableMatrixView) throws {
-    let width = model.geometry.mlpWidth
-    let gated = MutableMatrixView(
-      try gate.reserve(input.rows * width), rows: input.rows, columns: width)
-    let raised = MutableMatrixView(
-      try up.reserve(input.rows * width), rows: input.rows, columns: width)
-    let scratch = workspace.linearScratch
-    layer.gate.apply(input: input, output: gated, pool: pool, scratch: scratch)
-    layer.up.apply(input: input, output: raised, pool: pool, scratch: scratch)
-    Elementwise.swiGLU(gate: gated.view, up: raised.view, output: gated)
-    layer.down.apply(input: gated.view, output: output, pool: pool, scratch: scratch)
-  }
-
-  private func project(
-    _ state: MatrixView, _ plan: BatchPlan, _ rows: LogitRows, _ normalised: MutableMatrixView
-  ) throws -> MatrixView {
-    let vocabulary = model.geometry.vocabulary
-    let selected: MutableMatrixView
+    let wanted: MatrixView
     switch rows {
     case .none:
-      return MatrixView(normalised.view.pointer, rows: 0, columns: vocabulary)
-    case .all:
-      normalise(state, model.finalNorm, normalised)
-      selected = normalised
+      return MatrixView(state.view.pointer, rows: 0, columns: model.geometry.vocabulary)
+    case .all: wanted = state.view
     case .lastOfEach:
-      selected = normalised.rows(0..<plan.entries.count)
-      for (row, entry) in plan.entries.enumerated() {
-        normalise(
-          state.rows(entry.offset + entry.count - 1..<entry.offset + entry.count),
-          model.finalNorm, selected.rows(row..<row + 1))
-      }
+      // One row a sequence: where every sequence has one token they are all rows.
+      wanted = count == plan.entries.count ? state.view : try lastRows(of: state.view, plan)
     }
-    let result = MutableMatrixView(
-      try logits.reserve(selected.rows * vocabulary), rows: selected.rows, columns: vocabulary)
-    model.head.apply(
-      input: selected.view, output: result, pool: pool, scratch: workspace.linearScratch)
-    return result.view
+    return try layers.logits(
+      wanted, finalNorm: model.finalNorm, head: model.head, settings: model.settings)
   }
 
-  private func normalise(
-    _ input: MatrixView, _ weight: [Float], _ output: MutableMatrixView
-  ) {
-    weight.withUnsafeBufferPointer { buffer in
-      guard let base = buffer.baseAddress else { return }
-      Elementwise.rmsNorm(
-        input: input, weight: base, epsilon: model.settings.normEpsilon, output: output)
+  private func lastRows(of state: MatrixView, _ plan: BatchPlan) throws(OutOfMemory) -> MatrixView {
+    let rows = MutableMatrixView(
+      try selected.reserve(plan.entries.count * state.columns), rows: plan.entries.count,
+      columns: state.columns)
+    for (row, entry) in plan.entries.enumerated() {
+      rows.row(row).update(
+        from: state.row(entry.offset + entry.count - 1), count: state.columns)
     }
+    return rows.view
   }
 }
 

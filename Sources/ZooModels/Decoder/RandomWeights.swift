@@ -28,17 +28,18 @@ extension DecoderModel {
       try sibling?.embedding
       ?? source.matrix(.embedding, outputs: geometry.vocabulary, inputs: geometry.hidden)
     let layers = try layouts.map { layout in
-      let twin = sibling?.layers[layout.layer]
+      let twin = sibling?.layers[layout.layer].feedForward.dense
       let (hidden, width) = (geometry.hidden, geometry.mlpWidth)
       return DecoderLayer(
         attentionNorm: Array(repeating: 1, count: hidden),
         attention: try source.attention(layout, geometry: geometry, settings: settings),
         mlpNorm: Array(repeating: 1, count: hidden),
-        gate: try twin?.gate
-          ?? source.linear(.gate, of: layout.layer, outputs: width, inputs: hidden),
-        up: try twin?.up ?? source.linear(.up, of: layout.layer, outputs: width, inputs: hidden),
-        down: try twin?.down
-          ?? source.linear(.down, of: layout.layer, outputs: hidden, inputs: width))
+        feedForward: .dense(
+          try twin
+            ?? GatedMLP(
+              gate: source.linear(.gate, of: layout.layer, outputs: width, inputs: hidden),
+              up: source.linear(.up, of: layout.layer, outputs: width, inputs: hidden),
+              down: source.linear(.down, of: layout.layer, outputs: hidden, inputs: width))))
     }
     let head =
       geometry.tiedEmbeddings

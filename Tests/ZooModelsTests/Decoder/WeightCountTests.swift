@@ -25,8 +25,10 @@ struct WeightCountTests {
         func with(_ linear: Linear) -> Linear {
           Linear(weight: linear.weight, bias: [Float](repeating: 1, count: linear.outputs))
         }
+        guard let mlp = layer.feedForward.dense else { return layer }
         var layer = layer
-        (layer.gate, layer.up, layer.down) = (with(layer.gate), with(layer.up), with(layer.down))
+        layer.feedForward = .dense(
+          GatedMLP(gate: with(mlp.gate), up: with(mlp.up), down: with(mlp.down)))
         return layer
       }, finalNorm: plain.finalNorm, head: tied ? nil : plain.head, weightSource: "biased",
       weightHash: "biased")
