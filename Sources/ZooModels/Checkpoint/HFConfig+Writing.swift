@@ -36,6 +36,10 @@ extension HFConfig {
       ("v_head_dim", valueHeadDimension),
     ]
     for case (let key, let value?) in latent { members[key] = .integer(value) }
+    if architecture == .deepseekV3 {
+      members["head_dim"] = nil
+      members.merge(deepseekMembers) { $1 }
+    }
     if let dtypeName {
       members["dtype"] = .string(dtypeName)
       members["torch_dtype"] = .string(dtypeName)

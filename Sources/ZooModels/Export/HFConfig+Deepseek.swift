@@ -1,0 +1,93 @@
+import AttentionCore
+import AttentionZoo
+
+extension HFArchitecture {
+  /// DeepSeek-V3: latent attention.
+  public static let deepseekV3 = HFArchitecture(
+    name: "DeepseekV3ForCausalLM", modelType: "deepseek_v3", hasSlidingWindow: false,
+    defaultSlidingWindow: nil, defaultMaximumPositions: 4_096)
+}
+
+/// How the latents of an exported model meet the stock norm.
+public enum LatentNormForm: String, Sendable, Hashable, CaseIterable {
+  /// A constant in one channel of the latent, from a bias: exact, one channel wider, and only where
+  /// `attention_bias` is read (transformers).
+  case constantChannel
+  /// A norm of its own: that of a model which has one, or one fitted to the mean size of the latents
+  /// (``BiasFreeExport``), for engines without a place for the bias. No bias is written.
+  case ownNorm
+}
+
+extension HFConfig {
+  /// The configuration that a latent variant of `source` is written with: `DeepseekV3ForCausalLM`,
+  /// all layers dense.
+  ///
+  /// - Parameters:
+  ///   - latent: the shape of the converted layers.
+  ///   - frequencies: those of the layers' RoPE slice, d_r/2 in any order.
+  ///   - norm: what becomes of the stock norm. With the constant channel `kv_lora_rank` is one more
+  ///     than `latent.rank`, so that for a row of 512 + 64 layers are factorised to rank 511.
+  /// - Throws: `CheckpointError` of kind `unsupported` where no configuration has these frequencies
+  ///   or the shape has several RoPE slices.
+  public static func deepseekV3(
+    for source: HFConfig, latent: LatentShape, frequencies: [Double],
+    norm: LatentNormForm = .constantChannel
+  ) throws(CheckpointError) -> HFConfig {
+    func unsupported(_ found: String, _ expected: String) -> CheckpointError {
+      CheckpointError(
+        kind: .unsupported, file: HFArchitecture.deepseekV3.name, place: "", found: found,
+        expected: expected)
+    }
+    guard latent.ropeSlices == 1 else {
+      throw unsupported(
+        "a RoPE slice for each of \(latent.ropeSlices) key/value heads",
+        "one shared slice, as in mla:R+P")
+    }
+    guard frequencies.count * 2 == latent.ropeWidth,
+      let theta = StockRotary.theta(of: frequencies, preferring: source.rope.theta)
+    else {
+      throw unsupported(
+        "RoPE frequencies that no configuration of DeepseekV3ForCausalLM has",
+        "every c-th frequency of the source, one component each")
+    }
+    var config = source
+    config.architecture = .deepseekV3
+    config.keyValueHeadCount = source.headCount
+    config.headDimension = latent.headWidth
+    config.slidingWindow = nil
+    config.hasAttentionBias = norm == .constantChannel
+    config.rope = HFRope(theta: theta)
+    config.keyValueLatentRank = latent.rank + (norm == .constantChannel ? 1 : 0)
+    config.queryLatentRank = nil
+    config.ropeHeadDimension = latent.ropeWidth
+    config.nopeHeadDimension = latent.nopeWidth
+    config.valueHeadDimension = latent.valueWidth
+    return config
+  }
+
+  /// What `config.json` of a DeepSeek-V3 with dense layers says beside the common keys.
+  var deepseekMembers: [String: JSONValue] {
+    [
+      "first_k_dense_replace": .integer(layerCount),
+      "moe_intermediate_size": .integer(intermediateSize),
+      "n_group": .integer(1),
+      // An integer and never null, though no layer has experts.
+      "n_routed_experts": .integer(1),
+      "n_shared_experts": .integer(1),
+      "norm_topk_prob": .bool(true),
+      "num_experts_per_tok": .integer(1),
+      "num_nextn_predict_layers": .integer(0),
+      "q_lora_rank": queryLatentRank.map { .integer($0) } ?? .null,
+      "rope_interleave": .bool(true),
+      "routed_scaling_factor": .real(1),
+      "topk_group": .integer(1),
+    ]
+  }
+}
+
+extension StockRotary {
+  /// The frequencies of a configuration's RoPE on `width` elements.
+  static func frequencies(of rope: HFRope, width: Int) -> [Double] {
+    frequencies(theta: rope.theta, width: width)
+  }
+}
