@@ -7,6 +7,7 @@
 #   make conformance     the full product of all axes instead of all pairs
 #   make report          Reports/full.md again from its committed rows
 #   make peers           Reports/peers.md: beside ggml, PyTorch and ONNX Runtime, an hour on two cores
+#   make tokenizers      byte-level BPE beside the tokenizers library on fresh random text
 #   make micro           micro-benchmarks of the kernels
 #   make kernels-test    the C kernels alone; kernels-neon: the arm64 builds under emulation
 #   make lint docs sanitize clean
@@ -16,8 +17,8 @@ BUILD   := .build/release
 ATTNZOO := $(BUILD)/attnzoo
 SUITE   := $(if $(FULL),full,$(if $(QUICK),quick,default))
 
-.PHONY: all deps build test bench conformance kernels-test kernels-neon peers micro report lint docs \
-  sanitize clean
+.PHONY: all deps build test bench conformance kernels-test kernels-neon peers micro tokenizers report \
+  lint docs sanitize clean
 CLANG    = $$(command -v clang || echo "$$(dirname "$$(readlink -f "$$(command -v $(SWIFT))")")/clang")
 
 all: build
@@ -65,6 +66,16 @@ peers: deps
 
 micro: deps
 	$(SWIFT) package -c release --package-path Benchmarks benchmark $(MICRO)
+
+# SEED=N repeats a run; TEXTS=N texts for each tokenizer.
+tokenizers: deps
+	cd Benchmarks/Oracles && { [ -d .venv ] || python3 -m venv .venv; } && \
+	  .venv/bin/pip install -q -r requirements-tokenizers.txt && \
+	  .venv/bin/python make_tokenizer_fixtures.py --output .work/tokenizers \
+	  --random $(or $(TEXTS),1000) --seed $(or $(SEED),0)
+	$(SWIFT) build -c release --build-tests
+	ZOO_TOKENIZERS=$(CURDIR)/Benchmarks/Oracles/.work/tokenizers \
+	  $(SWIFT) test -c release --skip-build --filter TokenizerFixtureTests
 
 report: build
 	$(ATTNZOO) report Reports/full.jsonl --to Reports/full.md --title "full: llama-3.2-1b"
