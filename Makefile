@@ -8,6 +8,7 @@
 #   make report          Reports/full.md again from its committed rows
 #   make peers           Reports/peers.md: beside ggml, PyTorch and ONNX Runtime, an hour on two cores
 #   make tokenizers      byte-level BPE beside the tokenizers library on fresh random text
+#   make export-check    exports of random models, loaded by unmodified transformers, same logits
 #   make micro           micro-benchmarks of the kernels
 #   make kernels-test    the C kernels alone; kernels-neon: the arm64 builds under emulation
 #   make lint docs sanitize clean
@@ -17,8 +18,8 @@ BUILD   := .build/release
 ATTNZOO := $(BUILD)/attnzoo
 SUITE   := $(if $(FULL),full,$(if $(QUICK),quick,default))
 
-.PHONY: all deps build test bench conformance kernels-test kernels-neon peers micro tokenizers report \
-  lint docs sanitize clean
+.PHONY: all deps build test bench conformance kernels-test kernels-neon peers micro tokenizers \
+  export-check report lint docs sanitize clean
 CLANG    = $$(command -v clang || echo "$$(dirname "$$(readlink -f "$$(command -v $(SWIFT))")")/clang")
 
 all: build
@@ -63,6 +64,13 @@ peers: deps
 	  .venv/bin/pip install -q -r requirements.txt
 	Benchmarks/Peers/.venv/bin/python Benchmarks/Peers/compare.py \
 	  --server Benchmarks/.build/release/attend-server --output Reports/peers.md $(PEERS)
+
+export-check: build
+	$(SWIFT) build -c release --product export-oracle
+	cd Benchmarks/Oracles && { [ -d .venv ] || python3 -m venv .venv; } && \
+	  .venv/bin/pip install -q -r requirements.txt
+	Benchmarks/Oracles/.venv/bin/python Benchmarks/Oracles/check_export.py \
+	  --oracle $(BUILD)/export-oracle --attnzoo $(ATTNZOO) $(EXPORTS)
 
 micro: deps
 	$(SWIFT) package -c release --package-path Benchmarks benchmark $(MICRO)

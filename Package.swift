@@ -86,6 +86,12 @@ let package = Package(
     .testTarget(
       name: "CommandLineTests", dependencies: ["attnzoo", "ZooModels", "ZooRecords"]),
     .target(name: "AllocationCounter", path: "Tests/Support/AllocationCounter"),
+    // Random models and their exports, for the comparison with other engines.
+    .executableTarget(
+      name: "export-oracle",
+      dependencies: [
+        "ZooModels", "AttentionZoo", "AttentionCore", "ZooLinearAlgebra", "ZooMemory",
+      ], path: "Tests/Support/ExportOracle"),
     .testTarget(
       name: "AttentionCoreTests",
       dependencies: ["AttentionCore", "CAttentionKernels", "ZooMemory", "AllocationCounter"]),

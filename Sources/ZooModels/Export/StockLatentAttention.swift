@@ -76,7 +76,7 @@ public struct StockLatentAttention: Sendable {
     Self.arrange(&rows, pairs: order, first: source.shape.rank, from: source, columns: down.inputs)
     var bias = down.bias.map { Self.arranged($0, pairs: order, source: source) }
 
-    var latents = Latents(source: source, rank: rank)
+    var latents = StockLatents(source: source, rank: rank)
     if let norm = source.options.latentNorm {
       guard rank == source.shape.rank else {
         throw place.unsupported(
@@ -179,33 +179,6 @@ public struct StockLatentAttention: Sendable {
         outputs: source.query.outputs, inputs: columns, format: .float32, values: values))
   }
 
-  /// Puts the rows of one RoPE slice, which begins at row `first`, into stock order.
-  private static func arrange(
-    _ values: inout [Float], pairs order: [Int], first: Int, from source: LatentAttention,
-    columns: Int
-  ) {
-    let slice = Array(values[first * columns..<(first + 2 * order.count) * columns])
-    for (row, from) in rows(order, source).enumerated() {
-      let target = (first + row) * columns
-      values.replaceSubrange(
-        target..<target + columns, with: slice[from * columns..<(from + 1) * columns])
-    }
-  }
-
-  /// The bias of the down-projection with its RoPE part in stock order.
-  private static func arranged(
-    _ bias: [Float], pairs order: [Int], source: LatentAttention
-  ) -> [Float] {
-    let rank = source.shape.rank
-    return Array(bias[..<rank]) + rows(order, source).map { bias[rank + $0] }
-  }
-
-  /// The source's row at each row of an interleaved slice.
-  private static func rows(_ order: [Int], _ source: LatentAttention) -> [Int] {
-    let halfSplit = source.options.rotary?.pairing == .halfSplit
-    return order.flatMap { halfSplit ? [$0, $0 + order.count] : [2 * $0, 2 * $0 + 1] }
-  }
-
   /// A bound of ‖c‖ over all inputs of the layer.
   private static func bound(
     _ rows: [Float], _ bias: [Float]?, _ rank: Int, _ gain: [Float]
@@ -235,99 +208,5 @@ public struct StockLatentAttention: Sendable {
     var values = [Float](repeating: 0, count: weight.outputs * weight.inputs)
     weight.decodeRows(0..<weight.outputs, to: &values)
     return values
-  }
-}
-
-/// The norm of the latents and the up-projections that undo it.
-private struct Latents {
-  let source: LatentAttention
-  let rank: Int
-  var norm: [Float]
-  /// Multiplies the up-projections.
-  private var scale = 1.0
-  private var free: Int?
-
-  init(source: LatentAttention, rank: Int) {
-    self.source = source
-    self.rank = rank
-    norm = []
-  }
-
-  /// The norm of latents whose channel `channel` is `constant`.
-  mutating func setConstant(_ constant: Double, channel: Int) {
-    let mean = (constant * constant / Double(rank) + Double(StockLatentAttention.normEpsilon))
-      .squareRoot()
-    let weight = exp2(log2(mean).rounded())
-    norm = [Float](repeating: Float(weight), count: rank)
-    norm[channel] = 0
-    scale = mean / weight
-    free = channel
-  }
-
-  func module(
-    query: Linear, down rows: [Float], bias: [Float]?, rotary: RotaryEmbedding
-  ) throws -> LatentAttention {
-    let heads = source.heads
-    var shape = source.shape
-    shape.rank = rank
-    var options = source.options
-    options.rotary = rotary
-    options.scale = nil
-    options.latentNorm = norm
-    if free != nil { options.normEpsilon = StockLatentAttention.normEpsilon }
-    let arrangement = HeadArrangement.latent(shape)
-    let layout = KVLayout(
-      layer: source.layout.layer, owner: source.layout.owner, heads: arrangement,
-      shape: RowShape(
-        streams: 1, keyWidth: shape.rowWidth, valueWidth: shape.rank, valueIsKeyPrefix: true,
-        queryHeadsPerStream: heads),
-      reach: source.layout.reach, codec: source.layout.codec)
-    return LatentAttention(
-      layout: layout, shape: shape, query: query,
-      down: Linear(
-        weight: try WeightMatrix(
-          outputs: shape.rowWidth, inputs: query.inputs, format: .float32, values: rows),
-        bias: bias),
-      keyUp: HeadwiseLinear(
-        weight: try WeightMatrix(
-          outputs: heads * rank, inputs: shape.nopeWidth, format: .float32, values: try keyUp()),
-        heads: heads),
-      valueUp: HeadwiseLinear(
-        weight: try WeightMatrix(
-          outputs: heads * shape.valueWidth, inputs: rank, format: .float32,
-          values: try valueUp()), heads: heads),
-      output: source.output, options: options)
-  }
-
-  /// `[N][r][d_n]`.
-  private func keyUp() throws -> [Float] {
-    let (own, width) = (source.shape.rank, source.shape.nopeWidth)
-    let values = scaled(try StockLatentAttention.floats(source.keyUp.weight))
-    if own == rank { return values }
-    var result: [Float] = []
-    result.reserveCapacity(source.heads * rank * width)
-    for head in 0..<source.heads {
-      result += values[head * own * width..<(head + 1) * own * width]
-      result += [Float](repeating: 0, count: (rank - own) * width)
-    }
-    return result
-  }
-
-  /// `[N][d_v][r]`.
-  private func valueUp() throws -> [Float] {
-    let own = source.shape.rank
-    let values = scaled(try StockLatentAttention.floats(source.valueUp.weight))
-    if own == rank { return values }
-    var result: [Float] = []
-    result.reserveCapacity(source.heads * source.shape.valueWidth * rank)
-    for row in 0..<source.heads * source.shape.valueWidth {
-      result += values[row * own..<(row + 1) * own]
-      result += [Float](repeating: 0, count: rank - own)
-    }
-    return result
-  }
-
-  private func scaled(_ values: [Float]) -> [Float] {
-    scale == 1 ? values : values.map { Float(Double($0) * scale) }
   }
 }
