@@ -31,8 +31,14 @@ public enum EmbeddedModel {
   /// The evaluation text: bytes of held-out files.
   /// - Throws: `CheckpointError` where it is missing or empty.
   public static func evaluationText() throws -> [Int32] {
-    try TokenSource(textFile: try requireFolder() + "/heldout.txt", tokenizer: ByteTokenizer())
+    try TokenSource(textFile: try evaluationTextPath(), tokenizer: ByteTokenizer())
       .ids.map { Int32($0) }
+  }
+
+  /// The file of the evaluation text.
+  /// - Throws: `CheckpointError` where the package's resources are not installed.
+  public static func evaluationTextPath() throws -> String {
+    try requireFolder() + "/heldout.txt"
   }
 
   private static func requireFolder() throws -> String {

@@ -31,7 +31,8 @@ enum MadeUpRow {
       fidelity: .init(
         kind: .trainingFree, reference: "mha", maxAbsError: 1, meanKL: 2, p99KL: 3,
         top1Agreement: 0.5, bitsPerByte: 1.5, natsPerToken: 2.5, referenceBitsPerByte: 1.25,
-        bitsPerByteChange: .init(low: 0.1, high: 0.2), segments: 64,
+        bitsPerByteChange: .init(low: 0.1, high: 0.2), referenceNatsPerToken: 2.25,
+        natsPerTokenChange: .init(low: 0.2, high: 0.3), segments: 64,
         stages: [.init(name: "rank", bitsPerByte: 1.5)]),
       machine: machine, command: "attnzoo bench --suite default")
   }

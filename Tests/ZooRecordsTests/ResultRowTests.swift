@@ -43,7 +43,10 @@ struct ResultRowTests {
   /// Names beyond the contract that reports read, all optional.
   private static let extras: [String: [String]] = [
     "decode": ["round"], "max_batch": ["tokens_per_s_origin"],
-    "fidelity": ["bits_per_byte_change", "segments", "stages"],
+    "fidelity": [
+      "bits_per_byte_change", "reference_nats_per_token", "nats_per_token_change", "segments",
+      "stages",
+    ],
   ]
 
   private func object(_ row: ResultRow) throws -> [String: Any] {

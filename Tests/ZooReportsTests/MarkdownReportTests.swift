@@ -38,6 +38,38 @@ struct MarkdownReportTests {
     #expect(!links.isEmpty)
   }
 
+  @Test("has bytes, latency, batch and quality of one model's variant in one line")
+  func sideBySide() throws {
+    var rows = ["mha", "gqa:4"].map { name in
+      SampleRows.fidelity(name, bytes: name == "mha" ? 6144 : 3072, bits: 1.3, number: 1)
+    }
+    rows[1].fidelity?.natsPerToken = 2.5
+    rows[1].fidelity?.referenceNatsPerToken = 2.25
+    rows[1].fidelity?.natsPerTokenChange = .init(low: 0.2, high: 0.3)
+    let variants = [("mha", 6144.0), ("gqa:4", 3072.0)].map {
+      SampleRows.Variant(name: $0.0, bytesPerToken: $0.1, intensity: 1)
+    }
+    var costs = variants.map { SampleRows.step($0, batch: 1, number: 2) }
+    costs += variants.map { SampleRows.maxBatch($0, context: 8192, number: 3) }
+    for index in costs.indices { costs[index].geometry = SampleRows.embedded }
+    let report = MarkdownReport(rows: rows + costs, bootstrap: coarse).render(stem: "report")
+    let section = try #require(
+      report.markdown.components(separatedBy: "embedded: bytes, latency, batch and quality").last)
+    let line = try #require(section.split(separator: "\n").first { $0.hasPrefix("| `gqa:4`") })
+    let batch = (4 << 30) / (3072 * 8192)
+    for cell in [
+      "3,072", "24.0 MiB", "\(batch)", "training_free", "1.3000", "+0.2500 [+0.2000, +0.3000]",
+    ] {
+      #expect(line.contains(cell), "\(cell) in \(line)")
+    }
+    #expect(section.contains("÷ mha [95 %]"))
+    // Quality alone, or cost alone, has no such table.
+    for some in [rows, costs] {
+      let report = MarkdownReport(rows: some, bootstrap: coarse).render(stem: "report")
+      #expect(!report.markdown.contains("side by side"))
+    }
+  }
+
   @Test("states the ridge, the commit and the dates of the rows")
   func header() {
     #expect(report.markdown.contains("| Ridge | 4.95 FLOP/byte"))

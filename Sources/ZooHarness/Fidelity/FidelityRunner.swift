@@ -1,53 +1,7 @@
 import AttentionCore
-import Foundation
 import ZooLinearAlgebra
 import ZooMemory
 import ZooModels
-import ZooRecords
-
-/// A model and the text that it is scored on.
-struct FidelitySource {
-  /// The model in its own variant, rows kept in float32.
-  let original: DecoderModel
-  let tokens: [Int32]
-  /// Identifies the text.
-  let textHash: String
-
-  /// Loads what a suite names: the embedded model and its held-out text, or a byte-level
-  /// checkpoint and a text file.
-  /// - Throws: `HarnessError`, `CheckpointError`, `OutOfMemory`.
-  init(_ section: Suite.Fidelity, pool: WorkerPool) throws {
-    let model: DecoderModel
-    if section.model == EmbeddedModel.name {
-      model = try EmbeddedModel.load(format: .float32, pool: pool)
-    } else {
-      let name = URL(fileURLWithPath: section.model).lastPathComponent
-      model = try DecoderModel(
-        checkpoint: try CheckpointFolder(path: section.model), name: name, format: .float32,
-        pool: pool)
-    }
-    guard model.geometry.vocabulary == ByteTokenizer().vocabularySize else {
-      throw HarnessError(
-        .badData,
-        "\(section.model): vocabulary of \(model.geometry.vocabulary), expected a byte-level model "
-          + "of \(ByteTokenizer().vocabularySize)")
-    }
-    if let text = section.text {
-      tokens = try TokenSource(textFile: text, tokenizer: ByteTokenizer()).ids.map { Int32($0) }
-    } else {
-      tokens = try EmbeddedModel.evaluationText()
-    }
-    guard EvaluationProtocol.segments(tokens: tokens.count) > 0 else {
-      throw HarnessError(
-        .badData,
-        "\(section.text ?? "evaluation text"): \(tokens.count) bytes, expected at least "
-          + "\(EvaluationProtocol.segment)")
-    }
-    textHash = CaseKey.hash(tokens.map { String($0) }.joined(separator: " "))
-    original = try model.converted(
-      to: model.variant.storing(CodecPair(Float32Codec())))
-  }
-}
 
 /// Scores a model's variants against the original on one text, segment after segment.
 final class FidelityRunner {
@@ -80,15 +34,20 @@ final class FidelityRunner {
   }
 
   /// Scores `segments` segments; the original's own score comes first. Nil when stopped before the
-  /// end.
-  func scores(segments: Int, stopped: () -> Bool) throws -> [LogitScore]? {
+  /// end, which is asked for between calls of the models.
+  /// - Parameter progress: called with the number of each segment before it begins.
+  func scores(
+    segments: Int, stopped: () -> Bool, progress: (Int) -> Void
+  ) throws -> [LogitScore]? {
     let subjects = [original] + variants
     var scores = subjects.map { _ in LogitScore() }
     for segment in 0..<segments {
       if stopped() { return nil }
+      progress(segment)
       let sequences = try subjects.map { try $0.cache.addSequence() }
       for index in scores.indices { scores[index].beginSegment() }
       for call in EvaluationProtocol.calls {
+        if stopped() { return nil }
         try score(call, segment: segment, subjects, sequences, &scores)
       }
       for (subject, sequence) in zip(subjects, sequences) {

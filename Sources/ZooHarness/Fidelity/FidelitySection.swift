@@ -11,11 +11,12 @@ extension SuiteRunner {
     let source = try FidelitySource(section, pool: pool)
     let all = EvaluationProtocol.segments(tokens: source.tokens.count)
     let segments = min(all, section.segments ?? all)
-    let assembly = FidelityRows(rows: rows, source: source, segments: segments)
+    let assembly = FidelityRows(
+      rows: rows, section: section, source: source, segments: segments)
     var models: [DecoderModel] = []
     for variant in section.variants where !log.skips(assembly.caseID(variant)) {
       do {
-        models.append(try source.original.converted(to: variant))
+        models.append(try source.model(variant))
       } catch let error as NotationError {
         try log.append(assembly.row(variant, status: .unsupported, reason: error.description))
       } catch let error as ConversionError {
@@ -25,10 +26,18 @@ extension SuiteRunner {
       }
     }
     guard !models.isEmpty else { return }
-    log.announce("fidelity: \(models.count) variants of \(section.model), \(segments) segments")
+    let title =
+      models.count == 1
+      ? "fidelity of \(section.model)" : "fidelity of \(models.count) variants of \(section.model)"
     let runner = try FidelityRunner(
       source: source, variants: models, storage: suite.storage, pool: pool)
-    let scores = try runner.scores(segments: segments, stopped: { Interruption.isRequested })
+    let scores = try runner.scores(
+      segments: segments, stopped: { Interruption.isRequested },
+      progress: { segment in
+        log.announce(
+          "\(title): segment \(segment + 1) of \(segments)",
+          part: Double(segment) / Double(segments))
+      })
     guard let scores else {
       for model in models {
         try log.append(
@@ -45,14 +54,19 @@ extension SuiteRunner {
 /// Makes the rows of the fidelity scope.
 struct FidelityRows {
   let rows: RowAssembly
+  let section: Suite.Fidelity
   let source: FidelitySource
   let segments: Int
 
   func caseID(_ variant: Variant) -> String {
-    rows.key(
+    var extra = ["text": source.textHash, "segments": "\(segments)", "protocol": "1024/512/128"]
+    if section.against != nil {
+      extra["against"] = source.original.weightHash + " " + source.original.variant.notation
+    }
+    if let kind = section.kind { extra["kind"] = kind.rawValue }
+    return rows.key(
       scope: .fidelity, variant: variant, context: EvaluationProtocol.segment, batch: 1,
-      weights: weights, filledBy: .prefill, geometry: source.original.geometry,
-      extra: ["text": source.textHash, "segments": "\(segments)", "protocol": "1024/512/128"]
+      weights: weights, filledBy: .prefill, geometry: source.subject.geometry, extra: extra
     ).hash
   }
 
@@ -60,7 +74,7 @@ struct FidelityRows {
     var row = rows.base(
       caseID: caseID(variant), scope: .fidelity, variant: variant,
       context: EvaluationProtocol.segment, batch: 1, machine: rows.facts.machine(),
-      geometry: source.original.geometry)
+      geometry: source.subject.geometry)
     row.status = status
     row.reason = reason.map(RowAssembly.oneLine)
     row.weights = weights
@@ -81,10 +95,6 @@ struct FidelityRows {
       readBytesPerStep: model.layouts.reduce(0) {
         $0 + $1.readBytes(context: EvaluationProtocol.segment)
       })
-    let bits = { (nats: Double) in nats / log(2.0) }
-    let differences = zip(score.segmentNats, original.segmentNats).map {
-      bits(($0 - $1) / Double(EvaluationProtocol.scored))
-    }
     var fidelity = ResultRow.Fidelity(
       kind: kind(model.variant),
       reference: "\(source.original.weightSource) \(source.original.variant.notation)")
@@ -92,27 +102,39 @@ struct FidelityRows {
     fidelity.meanKL = score.meanDivergence
     fidelity.p99KL = score.p99Divergence
     fidelity.top1Agreement = score.agreement
-    fidelity.bitsPerByte = bits(score.natsPerToken)
-    fidelity.referenceBitsPerByte = bits(original.natsPerToken)
-    fidelity.bitsPerByteChange = SegmentBootstrap.interval(ofMean: differences).map {
-      ResultRow.Interval(low: $0.low, high: $0.high)
-    }
     fidelity.segments = segments
+    let change = zip(score.segmentNats, original.segmentNats).map { $0 - $1 }
+    if let bytes = source.scoredBytes(segments: segments) {
+      let total = Double(bytes.reduce(0, +))
+      fidelity.bitsPerByte = score.nats / log(2) / total
+      fidelity.referenceBitsPerByte = original.nats / log(2) / total
+      fidelity.bitsPerByteChange = SegmentBootstrap.interval(
+        ofRatio: change.map { $0 / log(2) }, to: bytes.map { Double($0) }
+      ).map { ResultRow.Interval(low: $0.low, high: $0.high) }
+    }
+    if !source.isByteLevel {
+      fidelity.natsPerToken = score.natsPerToken
+      fidelity.referenceNatsPerToken = original.natsPerToken
+      fidelity.natsPerTokenChange = SegmentBootstrap.interval(
+        ofMean: change.map { $0 / Double(EvaluationProtocol.scored) }
+      ).map { ResultRow.Interval(low: $0.low, high: $0.high) }
+    }
     row.fidelity = fidelity
     return row
   }
 
-  /// The model's own variant in a codec that was asked for by name measures that codec; anything
-  /// else is a conversion without training, the own variant in the default codec its first line.
+  /// What the section says; else the model's own variant in a codec that was asked for by name
+  /// measures that codec, and anything else is a conversion without training, the own variant in the
+  /// default codec its first line.
   private func kind(_ variant: Variant) -> FidelityKind {
-    let plain = VariantSpec.defaultCodec
-    let isOwn = variant.storing(plain) == source.original.variant.storing(plain)
-    return isOwn && variant != variant.storing(plain) ? .codec : .trainingFree
+    if let kind = section.kind { return kind }
+    let isOwn = section.against == nil && source.subject.isOwn(variant)
+    return isOwn && variant != variant.storing(VariantSpec.defaultCodec) ? .codec : .trainingFree
   }
 
   private var weights: ResultRow.Weights {
     ResultRow.Weights(
-      dtype: source.original.format.rawValue, source: source.original.weightSource,
-      hash: source.original.weightHash)
+      dtype: source.subject.format.rawValue, source: source.subject.weightSource,
+      hash: source.subject.weightHash)
   }
 }

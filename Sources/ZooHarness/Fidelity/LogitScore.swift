@@ -33,8 +33,11 @@ struct LogitScore: Sendable, Hashable {
     if own.best == other.best { agreements += 1 }
   }
 
+  /// Loss of all scored tokens, nats.
+  var nats: Double { segmentNats.reduce(0, +) }
+
   /// Mean loss a token, nats.
-  var natsPerToken: Double { segmentNats.reduce(0, +) / Double(divergences.count) }
+  var natsPerToken: Double { nats / Double(divergences.count) }
 
   /// Share of the positions where both find the same token most likely.
   var agreement: Double { Double(agreements) / Double(divergences.count) }

@@ -11,20 +11,32 @@ public enum SegmentBootstrap {
   public static func interval(
     ofMean differences: [Double], seed: UInt64 = 0x5A6F_6F21
   ) -> (low: Double, high: Double)? {
-    guard differences.count >= 2 else { return nil }
+    interval(ofRatio: differences, to: differences.map { _ in 1 }, seed: seed)
+  }
+
+  /// The 95 % interval of Σ `numerators` ÷ Σ `denominators`, one of each a segment, such as bits and
+  /// bytes; nil for fewer than two.
+  public static func interval(
+    ofRatio numerators: [Double], to denominators: [Double], seed: UInt64 = 0x5A6F_6F21
+  ) -> (low: Double, high: Double)? {
+    precondition(numerators.count == denominators.count, "one denominator a numerator")
+    guard numerators.count >= 2 else { return nil }
     var random = SeededGenerator(seed: seed)
-    var means: [Double] = []
-    means.reserveCapacity(resamples)
+    var ratios: [Double] = []
+    ratios.reserveCapacity(resamples)
     for _ in 0..<resamples {
-      var sum = 0.0
-      for _ in differences.indices {
-        sum += differences[Int.random(in: differences.indices, using: &random)]
+      var above = 0.0
+      var below = 0.0
+      for _ in numerators.indices {
+        let index = Int.random(in: numerators.indices, using: &random)
+        above += numerators[index]
+        below += denominators[index]
       }
-      means.append(sum / Double(differences.count))
+      ratios.append(above / below)
     }
-    means.sort()
+    ratios.sort()
     return (
-      Quantile.value(0.025, ofSorted: means), Quantile.value(0.975, ofSorted: means)
+      Quantile.value(0.025, ofSorted: ratios), Quantile.value(0.975, ofSorted: ratios)
     )
   }
 }

@@ -31,6 +31,9 @@ struct RepeatCommand: Sendable {
       var words = ["attnzoo", "eval", "--model", quoted(suite.fidelity?.model ?? "embedded")]
       words += ["--variants", quoted(variant.notation)]
       if let text = suite.fidelity?.text { words += ["--text", quoted(text)] }
+      if let tokens = suite.fidelity?.tokens { words += ["--tokens", quoted(tokens)] }
+      if let against = suite.fidelity?.against { words += ["--against", quoted(against)] }
+      if let kind = suite.fidelity?.kind { words += ["--kind", kind.rawValue] }
       if let segments = suite.fidelity?.segments { words += ["--segments", "\(segments)"] }
       words += running
       return words.joined(separator: " ")
@@ -38,7 +41,9 @@ struct RepeatCommand: Sendable {
   }
 
   private func shared(_ variant: Variant) -> [String] {
-    var words = ["--geometry", quoted(suite.geometrySource ?? suite.geometry.name)]
+    var words =
+      suite.model.map { ["--model", quoted($0)] }
+      ?? ["--geometry", quoted(suite.geometrySource ?? suite.geometry.name)]
     words += ["--variants", quoted(variant.notation)]
     return words + ["--weights", suite.weights.rawValue] + running
   }

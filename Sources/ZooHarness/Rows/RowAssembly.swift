@@ -7,6 +7,8 @@ struct RowAssembly: Sendable {
   let suite: Suite
   let facts: MachineFacts
   let threads: Int
+  /// The weights that the step scope runs; nil: random ones.
+  var modelWeights: ResultRow.Weights?
 
   /// The hash of everything that changes the result of a decode case.
   func caseID(_ bench: BenchCase) -> String {
@@ -21,7 +23,8 @@ struct RowAssembly: Sendable {
     }
     return key(
       scope: bench.scope, variant: bench.variant, context: bench.context, batch: bench.batch,
-      weights: bench.scope == .step ? randomWeights : nil, filledBy: .synthetic, extra: extra
+      weights: bench.scope == .step ? modelWeights ?? randomWeights : nil, filledBy: .synthetic,
+      extra: extra
     ).hash
   }
 
@@ -34,7 +37,7 @@ struct RowAssembly: Sendable {
       batch: bench.batch, machine: machine, prefillTokens: bench.prefillTokens)
     row.status = status
     row.reason = reason.map(Self.oneLine)
-    row.weights = bench.scope == .step ? randomWeights : nil
+    row.weights = bench.scope == .step ? modelWeights ?? randomWeights : nil
     row.filledBy = .synthetic
     row.kv = bench.bytes(suite.storage)
     return row

@@ -117,8 +117,11 @@ struct GroupRunner {
           bench: bench, runner: runner, resident: canWatch ? resident : nil, memory: memory,
           kv: kv))
     } catch {
+      let isMeaningless = error is ConversionError || error is NotationError
       return .refused(
-        rows.row(bench, status: .failed, reason: "\(error)", machine: rows.facts.machine()))
+        rows.row(
+          bench, status: isMeaningless ? .unsupported : .failed, reason: "\(error)",
+          machine: rows.facts.machine()))
     }
   }
 

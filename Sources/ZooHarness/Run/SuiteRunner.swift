@@ -10,6 +10,8 @@ public struct RunProgress: Sendable, Hashable {
   public let total: Int
   /// What comes next, one line.
   public let next: String
+  /// How much of it is done, from 0 to 1, where that is known.
+  public let part: Double?
 }
 
 /// What a run left.
@@ -71,10 +73,18 @@ public struct SuiteRunner: Sendable {
   }
 
   private func runDecode(_ cases: [BenchCase], _ log: inout RunLog) throws {
-    let budget = Int(Double(ProcessMemory.available) * suite.memoryFraction)
+    let models = ModelStore(suite: suite, pool: pool)
+    var rows = rows
+    if cases.contains(where: { $0.scope == .step }) {
+      if let model = suite.model { log.announce("reading \(model)") }
+      rows.modelWeights = try models.loadOriginal()
+    }
+    // What is held of the model already need not be had again.
+    let held = rows.modelWeights == nil ? 0 : models.sharedBytes
+    let budget = Int(Double(ProcessMemory.available) * suite.memoryFraction) + held
     var fitting: [BenchCase] = []
     for bench in cases where !log.skips(rows.caseID(bench)) {
-      let bytes = computedBytes(bench)
+      let bytes = computedBytes(bench, models)
       if bytes <= budget {
         fitting.append(bench)
       } else {
@@ -89,11 +99,11 @@ public struct SuiteRunner: Sendable {
     guard !fitting.isEmpty else { return }
     let baseline = ProcessMemory.resident
     let probe = RoofProbe(pool: pool)
-    let models = ModelStore(suite: suite, pool: pool)
     let residence = ModelResidence()
-    let shared = ModelStore.sharedBytes(suite)
+    let shared = models.sharedBytes
     let groups = CaseGroup.groups(
-      fitting, budget: budget, bytes: computedBytes, shared: { $0.scope == .step ? shared : 0 })
+      fitting, budget: budget, bytes: { computedBytes($0, models) },
+      shared: { $0.scope == .step ? shared : 0 })
     for group in groups {
       if Interruption.isRequested { return }
       models.keep(group.cases.map(\.variant))
@@ -106,10 +116,10 @@ public struct SuiteRunner: Sendable {
   }
 
   /// Bytes that a case takes at the least: cache, weights, logits.
-  private func computedBytes(_ bench: BenchCase) -> Int {
+  private func computedBytes(_ bench: BenchCase, _ models: ModelStore) -> Int {
     let cache = CacheFootprint(layouts: bench.layouts, plan: bench.cachePlan(suite.storage))
     guard bench.scope == .step else { return cache.totalBytes }
-    return cache.totalBytes + ModelStore.weightBytes(suite, bench.variant)
+    return cache.totalBytes + models.weightBytes(bench.variant)
       + bench.batch * suite.geometry.vocabulary * MemoryLayout<Float>.stride
   }
 }
@@ -139,8 +149,8 @@ struct RunLog {
     rows.append(row)
   }
 
-  func announce(_ text: String) {
-    progress(RunProgress(done: rows.count + skipped, total: total, next: text))
+  func announce(_ text: String, part: Double? = nil) {
+    progress(RunProgress(done: rows.count + skipped, total: total, next: text, part: part))
   }
 
   func announce(_ bench: BenchCase, count: Int) {

@@ -1,5 +1,6 @@
 import AttentionCore
 import ZooLinearAlgebra
+import ZooRecords
 
 /// What a run measures: the product of variants, contexts and batches in some scopes, on one
 /// geometry. Read from a file (`SuiteFile`) or made from flags; both give the same value.
@@ -83,16 +84,27 @@ public struct Suite: Sendable, Hashable {
     public var variants: [Variant]
     /// A text file to score, nil for the embedded evaluation set.
     public var text: String?
+    /// A file of token ids to score instead of a text.
+    public var tokens: String?
+    /// The model that is compared with; nil: `model` itself.
+    public var against: String?
+    /// What the scored model is to the original; nil: a codec or a conversion without training.
+    public var kind: FidelityKind?
     /// Most segments scored, nil for all.
     public var segments: Int?
 
     /// Variants of a model on an evaluation text.
     public init(
-      model: String = "embedded", variants: [Variant], text: String? = nil, segments: Int? = nil
+      model: String = "embedded", variants: [Variant], text: String? = nil,
+      tokens: String? = nil, against: String? = nil, kind: FidelityKind? = nil,
+      segments: Int? = nil
     ) {
       self.model = model
       self.variants = variants
       self.text = text
+      self.tokens = tokens
+      self.against = against
+      self.kind = kind
       self.segments = segments
     }
   }
@@ -104,6 +116,9 @@ public struct Suite: Sendable, Hashable {
   /// What the shape was read from, where that is not its name: a checkpoint's folder. Commands that
   /// repeat a case print it.
   public var geometrySource: String?
+  /// The model whose weights the step scope runs, converted to each variant: `embedded`, or the
+  /// folder of a checkpoint; nil: random weights.
+  public var model: String?
   /// Variants that are compared.
   public var variants: [Variant]
   /// How weights are stored.
@@ -133,7 +148,8 @@ public struct Suite: Sendable, Hashable {
 
   /// A suite; scopes that are nil are not run.
   public init(
-    name: String, geometry: ModelGeometry, geometrySource: String? = nil, variants: [Variant],
+    name: String, geometry: ModelGeometry, geometrySource: String? = nil, model: String? = nil,
+    variants: [Variant],
     weights: WeightFormat = .bfloat16, storage: CacheStorage = .ring, threads: Int? = nil,
     seed: UInt64 = 1, memoryFraction: Double = 0.8, limits: Limits = Limits(), tail: Tail? = nil,
     attention: Grid? = nil, step: Grid? = nil, prefillTokens: Int? = nil,
@@ -142,6 +158,7 @@ public struct Suite: Sendable, Hashable {
     self.name = name
     self.geometry = geometry
     self.geometrySource = geometrySource
+    self.model = model
     self.variants = variants
     self.weights = weights
     self.storage = storage
@@ -218,6 +235,8 @@ public struct Suite: Sendable, Hashable {
     if let fidelity {
       try require(!fidelity.variants.isEmpty, "fidelity variants", "at least one")
       try require(fidelity.segments ?? 1 > 0, "fidelity segments", "at least 1")
+      try require(
+        fidelity.text == nil || fidelity.tokens == nil, "fidelity text, tokens", "one of them")
     }
   }
 

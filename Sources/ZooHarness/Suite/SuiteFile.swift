@@ -2,6 +2,8 @@ import AttentionCore
 import Foundation
 import Yams
 import ZooLinearAlgebra
+import ZooModels
+import ZooRecords
 
 /// Suite files: YAML with a fixed set of keys; any other is refused with its line and the list of
 /// known ones.
@@ -56,23 +58,28 @@ public struct SuiteFile: Sendable {
   }
 
   private static let keys = [
-    "name", "geometry", "variants", "weights", "cache", "page_size", "threads", "seed",
+    "name", "geometry", "model", "variants", "weights", "cache", "page_size", "threads", "seed",
     "memory_fraction", "limits", "tail", "attention", "step", "max_batch", "fidelity",
   ]
 
   private func suite(from root: SuiteMapping) throws(HarnessError) -> Suite {
-    let named = try root.require("geometry")
+    let model = try root["model"]?.text()
+    if model != nil, let both = root["geometry"] {
+      throw both.refused("expected geometry or model, not both")
+    }
+    let named: SuiteValue
+    if let value = root["model"] { named = value } else { named = try root.require("geometry") }
     let source: String
     let shape: ModelGeometry
     do {
       source = try named.text()
-      shape = try geometry(source)
+      shape = try model == nil ? geometry(source) : ModelFolder(source).geometry()
     } catch {
       throw named.refused("\(error)")
     }
     var suite = Suite(
       name: try root.require("name").text(), geometry: shape,
-      geometrySource: source.contains("/") ? source : nil,
+      geometrySource: source.contains("/") ? source : nil, model: model,
       variants: try root["variants"].map { value throws(HarnessError) in
         try variants(value, on: shape)
       } ?? [])
@@ -108,20 +115,20 @@ public struct SuiteFile: Sendable {
       try maxBatch(value)
     }
     suite.fidelity = try root["fidelity"].map { value throws(HarnessError) in
-      try fidelity(value)
+      try fidelity(value, model: model)
     }
     return suite
   }
 
   private func variants(
-    _ value: SuiteValue, on geometry: ModelGeometry?
+    _ value: SuiteValue, on geometry: ModelGeometry, checks: Bool = true
   ) throws(HarnessError) -> [Variant] {
     var seen = Set<Variant>()
     return try value.list().map { item throws(HarnessError) in
       let text = try item.text()
       do throws(NotationError) {
-        let variant = try registry.variant(text)
-        if let geometry { _ = try variant.layouts(for: geometry) }
+        let variant = try OwnVariant.variant(text, on: geometry, registry: registry)
+        if checks { _ = try variant.layouts(for: geometry) }
         guard seen.insert(variant).inserted else {
           throw NotationError(notation: text, reason: "is in the list twice")
         }
@@ -189,12 +196,35 @@ public struct SuiteFile: Sendable {
     return result
   }
 
-  private func fidelity(_ value: SuiteValue) throws(HarnessError) -> Suite.Fidelity {
-    let section = try value.mapping(["model", "variants", "text", "segments"])
+  private func fidelity(
+    _ value: SuiteValue, model: String?
+  ) throws(HarnessError) -> Suite.Fidelity {
+    let section = try value.mapping([
+      "model", "variants", "text", "tokens", "against", "kind", "segments",
+    ])
+    let source = try section["model"]?.text() ?? model ?? EmbeddedModel.name
+    let shape: ModelGeometry
+    do {
+      shape = try ModelFolder(source).geometry()
+    } catch {
+      throw (section["model"] ?? value).refused("\(error)")
+    }
     var result = Suite.Fidelity(
-      variants: try variants(try section.require("variants"), on: nil))
-    if let model = section["model"] { result.model = try model.text() }
+      model: source,
+      variants: try variants(try section.require("variants"), on: shape, checks: false))
     if let text = section["text"] { result.text = try text.text() }
+    if let tokens = section["tokens"] {
+      guard result.text == nil else { throw tokens.refused("expected text or tokens, not both") }
+      result.tokens = try tokens.text()
+    }
+    if let against = section["against"] { result.against = try against.text() }
+    if let kind = section["kind"] {
+      guard let known = FidelityKind(rawValue: try kind.text()) else {
+        throw kind.refused(
+          "expected one of " + FidelityKind.allCases.map(\.rawValue).joined(separator: ", "))
+      }
+      result.kind = known
+    }
     if let segments = section["segments"] { result.segments = try segments.whole(1...1 << 30) }
     return result
   }

@@ -97,6 +97,11 @@ extension ResultRow {
     public var bitsPerByte: Double?
     /// Nats per token, for models over tokens.
     public var natsPerToken: Double?
+    /// Nats per token of the reference on the same tokens.
+    public var referenceNatsPerToken: Double?
+    /// 95 % interval of `natsPerToken` − `referenceNatsPerToken`, by bootstrap over segments,
+    /// paired with the reference.
+    public var natsPerTokenChange: Interval?
     /// Bits per byte of the reference on the same text.
     public var referenceBitsPerByte: Double?
     /// 95 % interval of `bitsPerByte` − `referenceBitsPerByte`, by bootstrap over segments,
@@ -112,7 +117,8 @@ extension ResultRow {
       kind: FidelityKind, reference: String, maxAbsError: Double? = nil, meanKL: Double? = nil,
       p99KL: Double? = nil, top1Agreement: Double? = nil, bitsPerByte: Double? = nil,
       natsPerToken: Double? = nil, referenceBitsPerByte: Double? = nil,
-      bitsPerByteChange: Interval? = nil, segments: Int? = nil, stages: [ConversionStage]? = nil
+      bitsPerByteChange: Interval? = nil, referenceNatsPerToken: Double? = nil,
+      natsPerTokenChange: Interval? = nil, segments: Int? = nil, stages: [ConversionStage]? = nil
     ) {
       self.kind = kind
       self.reference = reference
@@ -124,6 +130,8 @@ extension ResultRow {
       self.natsPerToken = natsPerToken
       self.referenceBitsPerByte = referenceBitsPerByte
       self.bitsPerByteChange = bitsPerByteChange
+      self.referenceNatsPerToken = referenceNatsPerToken
+      self.natsPerTokenChange = natsPerTokenChange
       self.segments = segments
       self.stages = stages
     }
@@ -137,6 +145,8 @@ extension ResultRow {
       case bitsPerByte = "bits_per_byte"
       case natsPerToken = "nats_per_token"
       case referenceBitsPerByte = "reference_bits_per_byte"
+      case referenceNatsPerToken = "reference_nats_per_token"
+      case natsPerTokenChange = "nats_per_token_change"
       case bitsPerByteChange = "bits_per_byte_change"
     }
   }

@@ -68,7 +68,8 @@ struct FidelitySection: Sendable {
       columns: [
         .init("variant", .left), .init("reference", .left), .init("ideal, B/token"),
         .init("bits per byte"), .init("reference, bits per byte"), .init("change [95 %]"),
-        .init("nats per token"), .init("mean KL, nats"), .init("p99 KL, nats"),
+        .init("nats per token"), .init("change a token [95 %]"), .init("mean KL, nats"),
+        .init("p99 KL, nats"),
         .init("top-1 agreement"), .init("max abs. error"), .init("segments"),
       ],
       rows: rows.map { row in
@@ -80,7 +81,9 @@ struct FidelitySection: Sendable {
           .init(
             NumberText.fixed(fidelity?.referenceBitsPerByte, decimals: 4),
             value: fidelity?.referenceBitsPerByte),
-          Table.Cell(change(fidelity)), .number(fidelity?.natsPerToken, digits: 4),
+          Table.Cell(fidelity?.bitsPerByteChangeText ?? NumberText.missing),
+          .number(fidelity?.natsPerToken, digits: 4),
+          Table.Cell(fidelity?.natsPerTokenChangeText ?? NumberText.missing),
           .number(fidelity?.meanKL), .number(fidelity?.p99KL),
           .init(
             NumberText.fixed(fidelity?.top1Agreement, decimals: 4), value: fidelity?.top1Agreement),
@@ -88,18 +91,6 @@ struct FidelitySection: Sendable {
         ]
       }
     ).droppingEmptyColumns()
-  }
-
-  private func change(_ fidelity: ResultRow.Fidelity?) -> String {
-    guard let own = fidelity?.bitsPerByte, let reference = fidelity?.referenceBitsPerByte else {
-      return NumberText.missing
-    }
-    func signed(_ value: Double) -> String {
-      (value >= 0 ? "+" : "") + NumberText.fixed(value, decimals: 4)
-    }
-    let middle = signed(own - reference)
-    guard let ends = fidelity?.bitsPerByteChange else { return middle }
-    return "\(middle) [\(signed(ends.low)), \(signed(ends.high))]"
   }
 
   private func stages(_ rows: [ResultRow]) -> [String] {

@@ -56,6 +56,9 @@ struct RunBody: Sendable {
         level, "\(geometry): max batch before memory ends",
         MaxBatchSection(run: run, geometry: geometry).parts()
           + pictures(charts.throughput(geometry: geometry))),
+      Markdown.section(
+        level, "\(geometry): bytes, latency, batch and quality side by side",
+        SideBySideSection(run: run, geometry: geometry, bootstrap: bootstrap).parts()),
     ]
   }
 

@@ -127,6 +127,9 @@ public enum RowTable {
     number("fidelity.reference_bits_per_byte") { $0.fidelity?.referenceBitsPerByte },
     number("fidelity.bits_per_byte_change.low") { $0.fidelity?.bitsPerByteChange?.low },
     number("fidelity.bits_per_byte_change.high") { $0.fidelity?.bitsPerByteChange?.high },
+    number("fidelity.reference_nats_per_token") { $0.fidelity?.referenceNatsPerToken },
+    number("fidelity.nats_per_token_change.low") { $0.fidelity?.natsPerTokenChange?.low },
+    number("fidelity.nats_per_token_change.high") { $0.fidelity?.natsPerTokenChange?.high },
     whole("fidelity.segments") { $0.fidelity?.segments },
   ]
 

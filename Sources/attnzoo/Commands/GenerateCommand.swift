@@ -4,22 +4,27 @@ import Foundation
 import ZooHarness
 import ZooModels
 
-/// `attnzoo generate`: text from a byte-level model, through any variant's cache.
+/// `attnzoo generate`: text from a model with its tokenizer, through any variant's cache.
 struct GenerateCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "generate",
-    abstract: "Continues a prompt with a byte-level model, as its own variant or converted.",
+    abstract: "Continues a prompt with a model, as its own variant or converted.",
     discussion: """
+      A folder's tokenizer.json (byte-level BPE) reads the prompt, with what its template puts around \
+      it, and writes the text; a model of 256 tokens without one is of bytes. Generation ends at the \
+      model's token of the end.
+
       Examples:
         attnzoo generate --prompt "def main(" --tokens 200
         attnzoo generate --prompt "import " --variant mha/swa:256 --temperature 0.8 --seed 7
+        attnzoo generate --model ./SmolLM2-135M --prompt "The capital of France is" --tokens 20
       """)
 
   @Option(help: "Text to continue.")
   var prompt: String
   @Option(help: "Tokens to add.")
   var tokens: Int = 200
-  @Option(help: "embedded, or the folder of a byte-level checkpoint.")
+  @Option(help: "embedded, or a checkpoint folder.")
   var model: String = "embedded"
   @Option(help: "A variant to convert to; the model's own by default.")
   var variant: String?
@@ -40,24 +45,24 @@ struct GenerateCommand: ParsableCommand {
       throw UsageError("expected --temperature from 0, --top-k from 0 and --top-p over 0 to 1")
     }
     let pool = try options.pool()
-    var decoder =
-      model == EmbeddedModel.name
-      ? try EmbeddedModel.load(pool: pool)
-      : try DecoderModel(
-        checkpoint: try CheckpointFolder(path: model),
-        name: URL(fileURLWithPath: model).lastPathComponent, format: .float32, pool: pool)
-    guard decoder.geometry.vocabulary == ByteTokenizer().vocabularySize else {
+    let folder = ModelFolder(model)
+    var decoder = try folder.load(format: .float32, pool: pool)
+    guard let tokenizer = try folder.tokenizer(vocabulary: decoder.geometry.vocabulary) else {
       throw HarnessError(
-        .badData,
-        "\(model): vocabulary of \(decoder.geometry.vocabulary), expected a byte-level model")
+        .inputMissing,
+        "\(model)/\(BytePairTokenizer.fileName): found no such file, expected a tokenizer for the "
+          + "vocabulary of \(decoder.geometry.vocabulary)")
     }
     if let variant {
-      decoder = try decoder.converted(to: try AxisRegistry.standard.variant(variant))
+      decoder = try decoder.asVariant(try OwnVariant.variant(variant, on: decoder.geometry))
     }
-    let ids = ByteTokenizer().encode(prompt).map { Int32($0) }
+    let ids = tokenizer.encode(prompt: Array(prompt.utf8)).map { Int32($0) }
+    guard !ids.isEmpty else {
+      throw UsageError("--prompt: its tokenizer gives no token for it, expected at least one")
+    }
     guard ids.count + tokens <= decoder.geometry.maxPositions else {
       throw UsageError(
-        "prompt and --tokens are \(ids.count + tokens) bytes together; \(decoder.weightSource) was "
+        "prompt and --tokens are \(ids.count + tokens) tokens together; \(decoder.weightSource) was "
           + "made for \(decoder.geometry.maxPositions)")
     }
     let generator = try Generator(
@@ -67,9 +72,11 @@ struct GenerateCommand: ParsableCommand {
       storage: try options.storage())
     try StandardStreams.output(prompt)
     var problem: HarnessError?
+    let ends = try folder.endTokens()
     try generator.generate(prompt: ids, count: tokens) { token in
+      if ends.contains(Int(token)) { return false }
       do throws(HarnessError) {
-        try StandardStreams.output([UInt8(truncatingIfNeeded: token)])
+        try StandardStreams.output(tokenizer.decode([Int(token)]))
       } catch {
         problem = error
       }

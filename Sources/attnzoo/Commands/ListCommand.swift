@@ -13,6 +13,7 @@ struct ListCommand: ParsableCommand {
       Examples:
         attnzoo list
         attnzoo list --geometry llama-3.1-8b --context 32k --format markdown
+        attnzoo list --model ./SmolLM2-135M --variants own,mqa
         attnzoo list --axes
         attnzoo list --geometries
       """)
@@ -34,7 +35,8 @@ struct ListCommand: ParsableCommand {
     let geometry = try shape.value()
     let tokens = try ListArgument.tokens(context, "--context")
     guard tokens.count == 1 else { throw UsageError("--context \(context): expected one number") }
-    let chosen = try variants.map(ListArgument.variants) ?? Self.spread(on: geometry)
+    let chosen =
+      try variants.map { try ListArgument.variants($0, on: geometry) } ?? Self.spread(on: geometry)
     try output.show(try Self.table(chosen, geometry: geometry, context: tokens[0]))
   }
 

@@ -12,11 +12,13 @@ struct MaxBatchCommand: AsyncParsableCommand {
     discussion: """
       Each trial is a child process under a hard limit of the budget plus the fixed overhead of a \
       child with an empty cache. It allocates everything, fills every row, runs one prefill chunk \
-      and three decode steps of all sequences.
+      and three decode steps of all sequences. Weights are random, also in the shape of a checkpoint \
+      folder: their bytes count, not their values.
 
-      Example:
+      Examples:
         attnzoo max-batch --geometry llama-3.2-1b --variants mha,gqa:8,mla:512+64 --context 8k \
       --budget weights+4GiB
+        attnzoo max-batch --model ./SmolLM2-135M --variants own,own@int8 --budget weights+1GiB
       """)
 
   @OptionGroup var shape: GeometryOption
@@ -39,9 +41,10 @@ struct MaxBatchCommand: AsyncParsableCommand {
     guard let bytes = ByteBudget(budget) else {
       throw UsageError("--budget \(budget): expected bytes such as 6GiB, or weights+4GiB")
     }
+    let geometry = try shape.value()
     let suite = Suite(
-      name: "max-batch", geometry: try shape.value(), geometrySource: shape.source,
-      variants: try ListArgument.variants(variants), weights: options.weights,
+      name: "max-batch", geometry: geometry, geometrySource: shape.source, model: shape.model,
+      variants: try ListArgument.variants(variants, on: geometry), weights: options.weights,
       storage: try options.storage(), threads: try options.pool().threads, seed: options.seed,
       maxBatch: Suite.MaxBatch(
         budget: bytes, contexts: try ListArgument.tokens(context, "--context"),

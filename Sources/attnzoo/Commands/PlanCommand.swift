@@ -13,9 +13,10 @@ struct PlanCommand: ParsableCommand {
     discussion: """
       Latency is the roofline: bytes ÷ bandwidth or FLOPs ÷ peak, whichever is longer.
 
-      Example:
+      Examples:
         attnzoo plan --geometry llama-3.1-8b --variants mha,gqa:8,mla:512+64 --device "H200 SXM" \
       --context 32k --batch 16
+        attnzoo plan --model ./SmolLM2-135M --variants own,own@int8 --device "H200 SXM"
       """)
 
   @OptionGroup var shape: GeometryOption
@@ -48,7 +49,7 @@ struct PlanCommand: ParsableCommand {
       .init("step ms", key: "step_ms"), .init("tokens/s", key: "tokens_per_s"),
       .init("largest batch", key: "max_batch"), .init("limited by", key: "limited_by", .left),
     ])
-    for variant in try ListArgument.variants(variants) {
+    for variant in try ListArgument.variants(variants, on: geometry) {
       let cache = try KVPlan(geometry: geometry, variant: variant)
       let weightPlan = try WeightPlan(
         geometry: geometry, variant: variant, bitsPerParameter: weights.bytesPerElement * 8)

@@ -24,13 +24,29 @@ struct FormatOptions: ParsableArguments {
 /// A geometry by its name, or from a checkpoint folder.
 struct GeometryOption: ParsableArguments {
   @Option(
-    help: "Model shape: a name that `attnzoo list --geometries` prints, or a checkpoint folder.")
-  var geometry: String = "llama-3.2-1b"
+    help: ArgumentHelp(
+      "Model shape: a name that `attnzoo list --geometries` prints, or a checkpoint folder. "
+        + "[default: \(Self.standard)]"))
+  var geometry: String?
 
-  func value() throws -> ModelGeometry { try GeometryLookup.geometry(geometry) }
+  @Option(
+    help: "embedded, or a checkpoint folder: its shape and, where weights are run, its weights.")
+  var model: String?
+
+  private static let standard = "llama-3.2-1b"
+
+  func value() throws -> ModelGeometry {
+    if let model {
+      guard geometry == nil else {
+        throw UsageError("--model and --geometry: expected one of them")
+      }
+      return try GeometryLookup.model(model)
+    }
+    return try GeometryLookup.geometry(geometry ?? Self.standard)
+  }
 
   /// What a repeated command must say where the geometry's name is not enough: a folder.
-  var source: String? { geometry.contains("/") ? geometry : nil }
+  var source: String? { geometry.flatMap { $0.contains("/") ? $0 : nil } }
 }
 
 enum GeometryLookup {
@@ -51,14 +67,17 @@ enum GeometryLookup {
       && isFolder.boolValue
   }
 
+  /// The shape of the embedded model or of a checkpoint folder.
+  static func model(_ source: String) throws -> ModelGeometry {
+    source == EmbeddedModel.name ? .embedded : try checkpoint(source)
+  }
+
   static func checkpoint(_ folder: String) throws -> ModelGeometry {
     guard isFolder(folder) else {
       throw HarnessError(
         .inputMissing, "\(folder): found no such folder, expected a checkpoint folder")
     }
-    let path = folder + "/" + CheckpointFolder.configFileName
-    let stem = URL(fileURLWithPath: folder).standardizedFileURL.lastPathComponent
-    return ModelGeometry(try HFConfig(path: path), name: stem)
+    return try ModelFolder(folder).geometry()
   }
 }
 
@@ -139,8 +158,12 @@ enum ListArgument {
     }
   }
 
-  /// Variants, separated by commas outside brackets.
-  static func variants(_ text: String) throws -> [Variant] {
+  /// What stands for a model's own variant in a list.
+  static let own = OwnVariant.word
+
+  /// Variants, separated by commas outside brackets; `own` stands for that of `geometry`, and may
+  /// name a codec: `own@int8`.
+  static func variants(_ text: String, on geometry: ModelGeometry) throws -> [Variant] {
     var items: [String] = []
     var current = ""
     var depth = 0
@@ -156,7 +179,7 @@ enum ListArgument {
     }
     items.append(current)
     var seen = Set<Variant>()
-    return try items.map { try AxisRegistry.standard.variant($0) }.filter {
+    return try items.map { try OwnVariant.variant($0, on: geometry) }.filter {
       seen.insert($0).inserted
     }
   }

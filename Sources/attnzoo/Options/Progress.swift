@@ -10,7 +10,16 @@ struct ProgressLine: Sendable {
   private let isTerminal = isatty(2) == 1
 
   func show(_ progress: RunProgress) {
-    show("[\(progress.done)/\(progress.total)] \(progress.next)")
+    let bar = progress.part.map { Self.bar($0) + " " } ?? ""
+    show("[\(progress.done)/\(progress.total)] \(bar)\(progress.next)")
+  }
+
+  /// `[#####···············]`
+  private static func bar(_ part: Double) -> String {
+    let width = 20
+    let full = min(width, max(0, Int(part * Double(width))))
+    return "[" + String(repeating: "#", count: full) + String(repeating: "·", count: width - full)
+      + "]"
   }
 
   func show(_ text: String) {

@@ -70,7 +70,9 @@ extension RowTable {
       .init("KV allocated", key: "kv_allocated_bytes"),
       .init("computed batch", key: "max_batch_computed"),
       .init("measured batch", key: "max_batch_measured"),
-      .init("bits/byte", key: "bits_per_byte"), .init("note", .left),
+      .init("bits/byte", key: "bits_per_byte"), .init("nats/token", key: "nats_per_token"),
+      .init("mean KL", key: "mean_kl"), .init("p99 KL", key: "p99_kl"),
+      .init("top-1", key: "top1_agreement"), .init("note", .left),
     ])
     for row in rows {
       let tokensPerSecond = row.decode?.tokensPerSecond ?? row.maxBatch?.tokensPerSecondAtMax
@@ -84,6 +86,8 @@ extension RowTable {
         .number(row.prefill?.ttftMs), .bytes(row.kv?.allocatedBytes),
         .whole(row.maxBatch?.computed), .whole(row.maxBatch?.measured),
         .number(row.fidelity?.bitsPerByte, digits: 4),
+        .number(row.fidelity?.natsPerToken, digits: 4), .number(row.fidelity?.meanKL),
+        .number(row.fidelity?.p99KL), .number(row.fidelity?.top1Agreement, digits: 4),
         Table.Cell(
           [row.noop.map { "noop: \($0)" }, row.reason].compactMap { $0 }.joined(separator: "; ")),
       ])
