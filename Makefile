@@ -7,6 +7,7 @@
 #   make conformance     the full product of all axes instead of all pairs
 #   make report          Reports/full.md again from its committed rows
 #   make peers           Reports/peers.md: beside ggml, PyTorch and ONNX Runtime, an hour on two cores
+#   make oracle          logits beside Hugging Face transformers on fresh random configurations
 #   make tokenizers      byte-level BPE beside the tokenizers library on fresh random text
 #   make export-check    exports of random models, loaded by unmodified transformers, same logits
 #   make micro           micro-benchmarks of the kernels
@@ -18,8 +19,8 @@ BUILD   := .build/release
 ATTNZOO := $(BUILD)/attnzoo
 SUITE   := $(if $(FULL),full,$(if $(QUICK),quick,default))
 
-.PHONY: all deps build test bench conformance kernels-test kernels-neon peers micro tokenizers \
-  export-check report lint docs sanitize clean
+.PHONY: all deps build test bench conformance kernels-test kernels-neon peers micro oracle \
+  tokenizers export-check report lint docs sanitize clean
 CLANG    = $$(command -v clang || echo "$$(dirname "$$(readlink -f "$$(command -v $(SWIFT))")")/clang")
 
 all: build
@@ -74,6 +75,13 @@ export-check: build
 
 micro: deps
 	$(SWIFT) package -c release --package-path Benchmarks benchmark $(MICRO)
+
+# SEED=N repeats a run, COUNT=N configurations; logits of transformers, from a virtual environment.
+oracle: build
+	cd Benchmarks/Oracles && { [ -d .venv ] || python3 -m venv .venv; } && \
+	  .venv/bin/pip install -q -r requirements.txt && \
+	  .venv/bin/python -W ignore compare_live.py --attnzoo $(CURDIR)/$(ATTNZOO) \
+	  --count $(or $(COUNT),42) $(if $(SEED),--seed $(SEED))
 
 # SEED=N repeats a run; TEXTS=N texts for each tokenizer.
 tokenizers: deps

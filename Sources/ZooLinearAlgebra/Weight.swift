@@ -64,7 +64,7 @@ public final class WeightMatrix: Sendable {
   public let format: WeightFormat
   private let buffer: AlignedBuffer
 
-  private init(
+  init(
     outputs: Int, inputs: Int, format: WeightFormat, buffer: AlignedBuffer
   ) {
     self.outputs = outputs
@@ -73,7 +73,7 @@ public final class WeightMatrix: Sendable {
     self.buffer = buffer
   }
 
-  private static func allocate(
+  static func allocate(
     outputs: Int, inputs: Int, format: WeightFormat
   ) throws(OutOfMemory) -> AlignedBuffer {
     precondition(outputs > 0 && inputs > 0, "a weight matrix has at least one element")
@@ -83,7 +83,7 @@ public final class WeightMatrix: Sendable {
   }
 
   /// Where the scales lie: behind the elements, on a cache line.
-  private static func scaleOffset(outputs: Int, inputs: Int, format: WeightFormat) -> Int {
+  static func scaleOffset(outputs: Int, inputs: Int, format: WeightFormat) -> Int {
     let bytes = outputs * inputs * format.bytesPerElement
     return format == .int8 ? (bytes + 63) / 64 * 64 : bytes
   }
@@ -114,20 +114,38 @@ public final class WeightMatrix: Sendable {
 
   /// Weights copied from `source`, `outputs * inputs` elements of format `stored` in row-major
   /// order and of any alignment; converted where `format` differs. `stored` is a float format.
+  /// - Parameter observing: called for blocks of elements that together are all of them, with their
+  ///   number and their bytes at `source`, just before they are copied, so that a file is read once;
+  ///   by several threads. The blocks depend on the shape alone.
   /// - Throws: `OutOfMemory` when the system refuses.
   public convenience init(
     outputs: Int, inputs: Int, format: WeightFormat, copying source: UnsafeRawPointer,
-    storedAs stored: WeightFormat, pool: WorkerPool? = nil
+    storedAs stored: WeightFormat, pool: WorkerPool? = nil,
+    observing: ((_ block: Int, _ elements: Range<Int>, _ bytes: UnsafeRawBufferPointer) -> Void)? =
+      nil
   ) throws(OutOfMemory) {
     precondition(stored != .int8, "weights are copied from floats")
+    func observe(_ block: Int, _ range: Range<Int>) {
+      let width = stored.bytesPerElement
+      observing?(
+        block, range,
+        UnsafeRawBufferPointer(
+          start: source + range.lowerBound * width, count: range.count * width))
+    }
     if format == .int8 {
+      if observing != nil {
+        Self.forEachBlock(of: outputs * inputs, pool: pool) { block, range, _ in
+          observe(block, range)
+        }
+      }
       try self.init(
         quantising: source, outputs: outputs, inputs: inputs, storedAs: stored, pool: pool)
       return
     }
     let buffer = try Self.allocate(outputs: outputs, inputs: inputs, format: format)
     let target = buffer.base
-    Self.forEachBlock(of: outputs * inputs, pool: pool) { _, range, staging in
+    Self.forEachBlock(of: outputs * inputs, pool: pool) { block, range, staging in
+      observe(block, range)
       let from = source + range.lowerBound * stored.bytesPerElement
       let to = target + range.lowerBound * format.bytesPerElement
       if stored == format {
@@ -315,11 +333,11 @@ public final class WeightMatrix: Sendable {
   // MARK: - Filling
 
   /// Elements a random stream fills: the unit of work, the same whatever the number of threads.
-  private static let block = 1 << 18
+  static let block = 1 << 18
   /// Elements staged as float32 at a time; even, since the generator makes two a word.
   private static let piece = 4096
 
-  private static func store(
+  static func store(
     _ values: UnsafePointer<Float>, _ target: UnsafeMutableRawPointer, count: Int,
     format: WeightFormat
   ) {

@@ -28,7 +28,7 @@ struct AttnZoo: AsyncParsableCommand {
     subcommands: [
       ListCommand.self, InspectCommand.self, MachineCommand.self, BenchCommand.self,
       MaxBatchCommand.self, ReportCommand.self, CompareCommand.self, PlanCommand.self,
-      EvalCommand.self, GenerateCommand.self, MaxBatchChildCommand.self,
+      EvalCommand.self, GenerateCommand.self, LogitsCommand.self, MaxBatchChildCommand.self,
     ])
 
   static func main() async {

@@ -184,4 +184,123 @@ struct CheckpointTests {
     try program.refuses(["eval", "--text", "absent.txt"], 66, "absent.txt")
     try program.refuses(["eval", "--segments", "0"], 64, "segments")
   }
+
+  private static let fixtures = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
+    .appendingPathComponent("../Fixtures/Transformers").standardizedFileURL.path
+
+  /// A copy of a fixture, to be broken.
+  private func copy(_ name: String, to folder: TemporaryFolder) throws -> String {
+    let target = folder(name)
+    try FileManager.default.copyItem(atPath: Self.fixtures + "/" + name, toPath: target)
+    return target
+  }
+
+  @Test(
+    "inspect shows the variant, the parameters and the layers of other architectures",
+    arguments: [
+      ("gemma3", ["mqa/hybrid:5:1:12 on gemma3", "Gemma3ForCausalLM", "1,000,000 linear ×8"]),
+      (
+        "deepseek-v3",
+        [
+          "mla:16+8 on deepseek-v3", "d_n 12, d_r 8, d_v 10, rank 16", "used by a token",
+          "3 of 8 × 12 + 12",
+        ]
+      ),
+      ("gpt-oss-mxfp4", ["mqa/hybrid:1:1:10", "experts in MXFP4", "2 of 3 × 32"]),
+      ("llama-linear-shards", ["mha on", "8 files"]),
+    ])
+  func inspectsFixture(name: String, expected: [String]) throws {
+    let folder = try TemporaryFolder()
+    let program = try Program(in: folder)
+    let path = Self.fixtures + "/" + name
+    let result = try program.run("inspect", path)
+    #expect(result.code == 0, Comment(rawValue: result.errors))
+    for text in expected {
+      #expect(result.text.contains(text), Comment(rawValue: result.text))
+    }
+    #expect(!result.text.contains("expected from the configuration"))
+    let count = try CheckpointFolder(path: path).parameterCount
+    #expect(
+      result.text.replacingOccurrences(of: ",", with: "").contains("\(count) parameters in"))
+  }
+
+  @Test("what is wrong with a checkpoint of any architecture is one line")
+  func brokenFixtures() throws {
+    let folder = try TemporaryFolder()
+    let program = try Program(in: folder)
+    func logits(_ path: String) -> [String] {
+      ["logits", path, "--tokens", "1,2,3", "--out", folder("logits.safetensors")]
+    }
+    // A missing shard, and one that was cut short while it was downloaded.
+    let shards = try copy("llama-linear-shards", to: folder)
+    #expect(try program.run(logits(shards)).code == 0)
+    try FileManager.default.removeItem(atPath: folder("logits.safetensors"))
+    let last = "model-00008-of-00008.safetensors"
+    let whole = try Data(contentsOf: URL(fileURLWithPath: shards + "/" + last))
+    try whole.prefix(whole.count - 5).write(to: URL(fileURLWithPath: shards + "/" + last))
+    try program.refuses(logits(shards), 65, shards + "/" + last, "expected")
+    try FileManager.default.removeItem(atPath: shards + "/" + last)
+    try program.refuses(logits(shards), 65, last, "that is not there")
+
+    func edited(_ name: String, _ from: String, _ to: String) throws -> String {
+      let path = folder("edited-" + name + UUID().uuidString)
+      try FileManager.default.copyItem(atPath: Self.fixtures + "/" + name, toPath: path)
+      let config = path + "/config.json"
+      let text = try String(contentsOfFile: config, encoding: .utf8)
+      let changed = text.replacingOccurrences(of: from, with: to)
+      #expect(changed != text)
+      try changed.write(toFile: config, atomically: true, encoding: .utf8)
+      return path
+    }
+    for (name, from, to, words) in [
+      ("llama", "LlamaForCausalLM", "FalconForCausalLM", ["Falcon", "LlamaForCausalLM", "GptOss"]),
+      ("llama-yarn", "\"yarn\"", "\"longrope\"", ["longrope", "llama3, yarn"]),
+      ("mixtral", "\"num_local_experts\": 5", "\"num_local_experts\": 6", ["experts.5."]),
+      ("deepseek-v3", "\"kv_lora_rank\": 16", "\"kv_lora_rank\": 18", ["kv_a", "18"]),
+      ("deepseek-v3-fp8", "\"fp8\"", "\"awq\"", ["awq", "fp8, mxfp4"]),
+      ("gpt-oss", "\"sliding_attention\"", "\"chunked_attention\"", ["chunked_attention"]),
+    ] {
+      let path = try edited(name, from, to)
+      for word in words { try program.refuses(logits(path), 65, word) }
+    }
+    #expect(!FileManager.default.fileExists(atPath: folder("logits.safetensors")))
+    try program.refuses(["logits", shards, "--tokens", "1,x", "--out", folder("l")], 64, "x")
+    try program.refuses(
+      ["logits", Self.fixtures + "/llama", "--tokens", "1,61", "--out", folder("l")], 65, "61")
+    try program.refuses(
+      ["logits", Self.fixtures + "/llama", "--tokens", "1", "--out", "/nowhere/l"], 73, "/nowhere")
+  }
+
+  @Test("NaN in decoded weights is found where it lies")
+  func decodedNaN() throws {
+    let folder = try TemporaryFolder()
+    let program = try Program(in: folder)
+    func poison(_ name: String, tensor: String, byte: UInt8) throws -> String {
+      let path = try copy(name, to: folder)
+      let file = URL(fileURLWithPath: path + "/model.safetensors")
+      var data = try Data(contentsOf: file)
+      let length = data.prefix(8).withUnsafeBytes { Int($0.loadUnaligned(as: UInt64.self)) }
+      let header = try #require(
+        try JSONSerialization.jsonObject(with: data[8..<8 + length]) as? [String: Any])
+      let entry = try #require(header[tensor] as? [String: Any])
+      let offsets = try #require(entry["data_offsets"] as? [Int])
+      data[8 + length + offsets[0] + 3] = byte
+      try data.write(to: file)
+      return path
+    }
+    // All ones: NaN as E4M3, and as a power of two.
+    for (name, tensor) in [
+      ("deepseek-v3-fp8", "model.layers.0.self_attn.o_proj.weight"),
+      ("deepseek-v3-fp8", "model.layers.1.self_attn.kv_b_proj.weight"),
+      ("gpt-oss-mxfp4", "model.layers.1.mlp.experts.down_proj_scales"),
+    ] {
+      let inner = try TemporaryFolder()
+      let path = try poison(name, tensor: tensor, byte: 0xff)
+      defer { try? FileManager.default.removeItem(atPath: path) }
+      let stem = tensor.replacingOccurrences(of: "_scales", with: "")
+      try program.refuses(
+        ["logits", path, "--tokens", "1", "--out", inner("l")], 65, "model.safetensors", stem,
+        "NaN or infinity")
+    }
+  }
 }

@@ -55,6 +55,7 @@ public final class AttentionWorkspace: @unchecked Sendable {
   private(set) var linear: LinearScratch
   var rotaryTable = RotaryTable()
   var queries = ScratchBuffer()
+  var queryLatents = ScratchBuffer()
   var keys = ScratchBuffer()
   var values = ScratchBuffer()
   var arranged = ScratchBuffer()
@@ -85,8 +86,8 @@ public final class AttentionWorkspace: @unchecked Sendable {
   /// Bytes of scratch held now.
   public var mappedBytes: Int {
     executor.workspaceBytes + linear.byteCount + rotaryTable.mappedBytes + queries.mappedBytes
-      + keys.mappedBytes + values.mappedBytes + arranged.mappedBytes + attended.mappedBytes
-      + heads.mappedBytes + expanded.mappedBytes
+      + queryLatents.mappedBytes + keys.mappedBytes + values.mappedBytes + arranged.mappedBytes
+      + attended.mappedBytes + heads.mappedBytes + expanded.mappedBytes
   }
 
   func timed<Result>(

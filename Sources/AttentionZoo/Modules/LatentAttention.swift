@@ -10,8 +10,11 @@ import ZooMemory
 public struct LatentAttention: AttentionModule {
   public let layout: KVLayout
   public let shape: LatentShape
-  /// `[N(d_n + d_r) × D]`, each head [nope, rope].
+  /// `[N(d_n + d_r) × D]`, each head [nope, rope]; behind `queryDown` where there is one,
+  /// `[N(d_n + d_r) × r_q]`.
   public let query: Linear
+  /// Into the query's own latent; nil where queries are projected at once.
+  public let queryDown: QueryDown?
   /// `[(r + slices·d_r) × D]`, latent rows first; nil where the layer reads another's rows.
   public let down: Linear?
   /// `[N][r][d_n]`: query into the latent space, the key up-projection of each head transposed.
@@ -22,9 +25,29 @@ public struct LatentAttention: AttentionModule {
   public let output: Linear
   public let options: AttentionOptions
 
+  /// The first half of a low-rank query projection, and the norm between the halves.
+  public struct QueryDown: Sendable {
+    /// `[r_q × D]`.
+    public let linear: Linear
+    /// RMSNorm weight of the query latent, r_q elements; its epsilon is that of the options.
+    public let norm: [Float]
+
+    /// - Precondition: one norm weight an output.
+    public init(linear: Linear, norm: [Float]) {
+      precondition(
+        linear.outputs == norm.count, "the query latent's norm has one weight an element")
+      self.linear = linear
+      self.norm = norm
+    }
+
+    var parameters: Int { linear.parameters + norm.count }
+    var byteCount: Int { linear.byteCount + norm.count * MemoryLayout<Float>.stride }
+  }
+
   public init(
-    layout: KVLayout, shape: LatentShape, query: Linear, down: Linear?, keyUp: HeadwiseLinear,
-    valueUp: HeadwiseLinear, output: Linear, options: AttentionOptions
+    layout: KVLayout, shape: LatentShape, query: Linear, queryDown: QueryDown? = nil,
+    down: Linear?, keyUp: HeadwiseLinear, valueUp: HeadwiseLinear, output: Linear,
+    options: AttentionOptions
   ) {
     precondition(layout.shape.valueIsKeyPrefix, "grouped rows need MultiHeadAttention")
     precondition(
@@ -42,7 +65,11 @@ public struct LatentAttention: AttentionModule {
       "the latent's norm has one weight an element")
     self.layout = layout
     self.shape = shape
+    precondition(
+      queryDown.map { $0.linear.outputs == query.inputs } ?? true,
+      "a low-rank query's halves fit each other")
     self.query = query
+    self.queryDown = queryDown
     self.down = down
     self.keyUp = keyUp
     self.valueUp = valueUp
@@ -54,16 +81,20 @@ public struct LatentAttention: AttentionModule {
   public var heads: Int { layout.shape.queryHeadsPerStream }
 
   public var weightBytes: Int {
-    query.byteCount + (down?.byteCount ?? 0) + keyUp.weight.byteCount + valueUp.weight.byteCount
+    query.byteCount + (queryDown?.byteCount ?? 0) + (down?.byteCount ?? 0) + keyUp.weight.byteCount
+      + valueUp.weight.byteCount
       + output.byteCount + options.parameters * MemoryLayout<Float>.stride
   }
 
   public var parameters: Int {
-    query.parameters + (down?.parameters ?? 0) + output.parameters
+    query.parameters + (queryDown?.parameters ?? 0) + (down?.parameters ?? 0) + output.parameters
       + heads * shape.rank * (shape.nopeWidth + shape.valueWidth) + options.parameters
   }
 
-  public var widestInputs: Int { max(query.inputs, output.inputs, shape.rank, shape.nopeWidth) }
+  public var widestInputs: Int {
+    max(
+      query.inputs, queryDown?.linear.inputs ?? 0, output.inputs, shape.rank, shape.nopeWidth)
+  }
 
   public func forward(
     hidden: MatrixView, plan: BatchPlan, cache: LayerCache, workspace: AttentionWorkspace,
@@ -75,7 +106,8 @@ public struct LatentAttention: AttentionModule {
       try workspace.queries.reserve(tokens * query.outputs, of: Float.self)
     }
     query.apply(
-      input: hidden, output: MutableMatrixView(queries, rows: tokens, columns: query.outputs),
+      input: try queryInputs(hidden, workspace),
+      output: MutableMatrixView(queries, rows: tokens, columns: query.outputs),
       pool: workspace.pool, scratch: workspace.linear)
     let headsPerSlice = heads / shape.ropeSlices
     for slice in 0..<shape.ropeSlices {
@@ -137,6 +169,26 @@ public struct LatentAttention: AttentionModule {
     }
     let widths = shape.nopeWidth + shape.valueWidth
     return pairs * (2 * shape.rank - widths) > (rows - entry.count) * shape.rank * widths
+  }
+
+  /// What the query projection reads: hidden states, or their normalised latents.
+  private func queryInputs(
+    _ hidden: MatrixView, _ workspace: AttentionWorkspace
+  ) throws(CacheError) -> MatrixView {
+    guard let queryDown else { return hidden }
+    let width = queryDown.linear.outputs
+    let latents = MutableMatrixView(
+      try CacheError.scratch { () throws(OutOfMemory) in
+        try workspace.queryLatents.reserve(hidden.rows * width, of: Float.self)
+      }, rows: hidden.rows, columns: width)
+    queryDown.linear.apply(
+      input: hidden, output: latents, pool: workspace.pool, scratch: workspace.linear)
+    queryDown.norm.withUnsafeBufferPointer { weight in
+      guard let base = weight.baseAddress else { return }
+      Elementwise.rmsNorm(
+        input: latents.view, weight: base, epsilon: options.normEpsilon, output: latents)
+    }
+    return latents.view
   }
 
   private func appendRows(

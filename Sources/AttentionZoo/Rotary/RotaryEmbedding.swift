@@ -13,6 +13,32 @@ public struct RotaryEmbedding: Sendable, Hashable {
   /// each other.
   public let frequencies: [Double]
   public let pairing: Pairing
+  /// Multiplies every turned row: YaRN's attention factor (arXiv 2309.00071).
+  public let magnitude: Float
+  /// Where frequencies follow the length of the sequence, how; `frequencies` are those of short
+  /// ones then.
+  public let growth: Growth?
+
+  /// Frequencies that slow down once a sequence is longer than the model was made for ("dynamic NTK"):
+  /// at length n > `positions` the base becomes
+  /// θ · (factor·n/positions − (factor − 1))^(width/(width − 2)).
+  ///
+  /// As in transformers, the length is that of the sequence at the end of a call, and rows keep the
+  /// rotation that they were cached with: past `positions`, a prompt read in one call and the same
+  /// prompt read in pieces are not the same.
+  public struct Growth: Sendable, Hashable {
+    /// The base of short sequences.
+    public var theta: Double
+    public var factor: Double
+    /// Longest sequence that keeps the base.
+    public var positions: Int
+
+    public init(theta: Double, factor: Double, positions: Int) {
+      self.theta = theta
+      self.factor = factor
+      self.positions = positions
+    }
+  }
 
   /// Frequencies θ^(−2j/width) for pairs j of a row of `width` elements.
   public init(width: Int, theta: Double = 10_000, pairing: Pairing = .halfSplit) {
@@ -23,9 +49,21 @@ public struct RotaryEmbedding: Sendable, Hashable {
   }
 
   /// Given frequencies, one a pair.
-  public init(frequencies: [Double], pairing: Pairing) {
+  public init(
+    frequencies: [Double], pairing: Pairing, magnitude: Float = 1, growth: Growth? = nil
+  ) {
     self.frequencies = frequencies
     self.pairing = pairing
+    self.magnitude = magnitude
+    self.growth = growth
+  }
+
+  /// The base in a call at whose end the sequence has `length` tokens; nil where `frequencies` hold.
+  func grownBase(length: Int) -> Double? {
+    guard let growth, length > growth.positions else { return nil }
+    let stretch =
+      growth.factor * Double(length) / Double(growth.positions) - (growth.factor - 1)
+    return growth.theta * power(stretch, Double(width) / Double(width - 2))
   }
 
   /// Elements of a rotated row.

@@ -37,13 +37,17 @@ struct RotaryTable {
     }
     let pairs = rotary.frequencies.count
     let table = try entries[index].scratch.reserve(plan.tokens * pairs, of: SIMD2<Float>.self)
+    let magnitude = Double(rotary.magnitude)
     for entry in plan.entries {
+      let base = rotary.grownBase(length: entry.start + entry.count)
       for token in 0..<entry.count {
         let position = Double(entry.start + token)
         let row = table + (entry.offset + token) * pairs
         for pair in 0..<pairs {
-          let angle = position * rotary.frequencies[pair]
-          row[pair] = SIMD2(Float(cos(angle)), Float(sin(angle)))
+          let frequency =
+            base.map { power($0, -Double(pair) / Double(pairs)) } ?? rotary.frequencies[pair]
+          let angle = position * frequency
+          row[pair] = SIMD2(Float(magnitude * cos(angle)), Float(magnitude * sin(angle)))
         }
       }
     }

@@ -3,6 +3,7 @@ import Foundation
 import ZooLinearAlgebra
 import ZooMemory
 import ZooModels
+import ZooPlanner
 
 /// A model by what a suite or a flag calls it: `embedded`, or the folder of a checkpoint.
 public struct ModelFolder: Sendable, Hashable {
@@ -25,6 +26,13 @@ public struct ModelFolder: Sendable, Hashable {
     if isEmbedded { return .embedded }
     return ModelGeometry(
       try HFConfig(path: source + "/" + CheckpointFolder.configFileName), name: name)
+  }
+
+  /// What its weights have beyond a Llama's.
+  /// - Throws: `CheckpointError`.
+  public func traits() throws(CheckpointError) -> WeightTraits {
+    if isEmbedded { return .llama }
+    return WeightTraits(try HFConfig(path: source + "/" + CheckpointFolder.configFileName))
   }
 
   /// Reads the weights.

@@ -1,36 +1,65 @@
 import AttentionCore
 import CAttentionKernels
+import ZooPlanner
 
 /// Bytes of scratch that the decoder holds after a prefill chunk and decode steps of a batch: what
 /// the search for the largest batch counts beside weights and cache.
 ///
 /// Legend: D hidden width, F MLP width, V vocabulary, N query heads. A call of T tokens holds
 /// 3·D + 2·F floats a token, V a row of logits, and the operands of attention; the largest call is
-/// the chunk or the batch, whichever has more tokens.
+/// the chunk or the batch, whichever has more tokens. A mixture of experts gathers its tokens in
+/// another 2·D floats a token, beside their scores and choices; F is the widest MLP that runs.
 public struct WorkspacePlan: Sendable, Hashable {
   private let geometry: ModelGeometry
   private let layouts: [KVLayout]
   private let threads: Int
   private let chunk: Int
+  private let traits: WeightTraits
 
   /// - Parameters:
   ///   - layouts: one a layer.
   ///   - threads: of the worker pool.
   ///   - chunk: tokens of the prefill chunk, of one sequence that starts empty.
-  public init(geometry: ModelGeometry, layouts: [KVLayout], threads: Int, chunk: Int) {
+  ///   - traits: what the weights have beyond a Llama's.
+  public init(
+    geometry: ModelGeometry, layouts: [KVLayout], threads: Int, chunk: Int,
+    traits: WeightTraits = .llama
+  ) {
     self.geometry = geometry
     self.layouts = layouts
     self.threads = threads
     self.chunk = chunk
+    self.traits = traits
   }
 
   /// Bytes for `sequences` decoded together.
   public func bytes(sequences: Int) -> Int {
     let tokens = max(chunk, sequences)
     let float = MemoryLayout<Float>.stride
-    let perToken = 3 * geometry.hidden + 2 * geometry.mlpWidth + attentionFloats
+    let perToken =
+      3 * geometry.hidden + 2 * widestMLP + attentionFloats + mixtureFloats
+      + (traits.queryRank ?? 0)
     return float * (tokens * perToken + sequences * geometry.vocabulary)
       + projectionBytes + attendBytes(tokens: tokens) + expandedBytes
+  }
+
+  /// Inner width of the widest MLP of any layer.
+  private var widestMLP: Int {
+    layouts.map { layout in
+      guard let experts = traits.experts, experts.isIn(layer: layout.layer) else {
+        return geometry.mlpWidth
+      }
+      return max(experts.width, experts.allSharedWidth)
+    }.max() ?? 0
+  }
+
+  /// Floats a token that a mixture of experts holds: scores, choices and assignments of four
+  /// floats each, the tokens of an expert and its results.
+  private var mixtureFloats: Int {
+    guard let experts = traits.experts,
+      layouts.contains(where: { experts.isIn(layer: $0.layer) })
+    else { return 0 }
+    return experts.count + 8 * experts.active + 2 * geometry.hidden
   }
 
   /// Floats a token of the largest operand of each kind among the layers: queries, keys, values,
@@ -63,13 +92,14 @@ public struct WorkspacePlan: Sendable, Hashable {
 
   /// A widened block of 256 outputs a worker, of the widest projection's inputs.
   private var projectionBytes: Int {
-    var widest = max(geometry.hidden, geometry.mlpWidth)
+    var widest = max(geometry.hidden, widestMLP, traits.queryRank ?? 0)
     for layout in layouts {
       switch layout.heads {
       case .grouped:
         widest = max(widest, geometry.queryHeads * layout.shape.valueWidth)
       case .latent(let latent):
-        widest = max(widest, geometry.queryHeads * latent.valueWidth, latent.rank)
+        widest = max(
+          widest, geometry.queryHeads * latent.valueWidth, latent.rank, latent.nopeWidth)
       }
     }
     return threads * 256 * widest * MemoryLayout<Float>.stride

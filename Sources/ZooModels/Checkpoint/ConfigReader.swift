@@ -50,6 +50,34 @@ struct ConfigReader {
     }
   }
 
+  /// The positive number at `key`, which must be there.
+  func positive(_ key: String) throws(CheckpointError) -> Double {
+    guard let number = try optionalPositive(key) else {
+      throw malformed(
+        key, found: members[key] == nil ? "nothing" : "null", expected: "a number above 0")
+    }
+    return number
+  }
+
+  /// The number at `key`, or nil where the key is absent or null.
+  func optionalNumber(_ key: String) throws(CheckpointError) -> Double? {
+    switch value(key) {
+    case nil: return nil
+    case .integer(let number)?: return Double(number)
+    case .real(let number)?: return number
+    case let other?: throw malformed(key, found: other.summary, expected: "a number")
+    }
+  }
+
+  /// The integer from 0 to `limit` at `key`, or nil where the key is absent or null.
+  func optionalCount(_ key: String, limit: Int) throws(CheckpointError) -> Int? {
+    guard let value = value(key) else { return nil }
+    guard case .integer(let count) = value, (0...limit).contains(count) else {
+      throw malformed(key, found: value.summary, expected: "an integer from 0 to \(limit)")
+    }
+    return count
+  }
+
   /// The truth value at `key`, or `fallback` where the key is absent or null.
   func flag(_ key: String, default fallback: Bool) throws(CheckpointError) -> Bool {
     switch value(key) {

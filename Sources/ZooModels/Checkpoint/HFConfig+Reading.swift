@@ -3,7 +3,7 @@ extension HFConfig {
   ///
   /// - Throws: `CheckpointError`, naming the file and the key, for a missing file, text that is not
   ///   JSON, a needed key that is absent or of another type, sizes that do not fit each other, and an
-  ///   architecture, activation, RoPE type or quantisation that is not known.
+  ///   architecture, activation, RoPE type, layer type or quantisation that is not known.
   public init(path: String) throws(CheckpointError) {
     let storage = try MappedFile(path: path)
     let root = try storage.withBytes { bytes throws(CheckpointError) in
@@ -28,21 +28,74 @@ extension HFConfig {
       throw CheckpointError(
         kind: .malformed, file: file, place: "", found: root.summary, expected: "an object")
     }
-    let reader = ConfigReader(file: file, members: members)
+    var reader = ConfigReader(file: file, members: members)
     let architecture = try Self.architecture(reader)
-    try Self.refuseUnsupported(reader)
+    // A multimodal model keeps its text part in an object of its own.
+    if let text = try reader.optionalObject("text_config") {
+      reader = ConfigReader(
+        file: file, members: members.merging(text.members) { $1 }, prefix: text.prefix)
+    }
+    try Self.refuseUnsupported(reader, architecture)
+    try self.init(reader, architecture)
 
-    let hiddenSize = try reader.size("hidden_size", limit: ConfigReader.Limit.width)
-    let headCount = try reader.size("num_attention_heads", limit: ConfigReader.Limit.width)
+    guard
+      let epsilon = try reader.optionalPositive("rms_norm_eps") ?? architecture.defaults.normEpsilon
+    else {
+      throw reader.malformed("rms_norm_eps", found: "nothing", expected: "a number above 0")
+    }
+    rmsNormEpsilon = epsilon
+    tiesEmbeddings = try reader.flag(
+      "tie_word_embeddings", default: architecture.defaults.tiesEmbeddings)
+    (rope, localRope) = try HFRope.read(
+      reader, architecture: architecture, maximumPositions: maximumPositions)
+    switch architecture.biases {
+    case .none: break
+    case .all(let byDefault):
+      hasAttentionBias = try reader.flag("attention_bias", default: byDefault)
+    case .queryKeyValue(let key, let byDefault):
+      hasAttentionBias = key.isEmpty ? byDefault : try reader.flag(key, default: byDefault)
+    }
+    if architecture.hasMLPBiasKey { hasMLPBias = try reader.flag("mlp_bias", default: false) }
+    try readWindows(reader)
+    if let kind = architecture.mixture {
+      mixture = try HFMixture.read(
+        reader, kind, layers: layerCount, mlpWidth: intermediateSize)
+    }
+    if architecture.isGemma { try readGemma(reader) }
+    try readLatent(reader)
+    quantisation = try HFQuantisation.read(reader)
+    beginTokenID = try reader.tokenIDs("bos_token_id").first
+    endTokenIDs = try reader.tokenIDs("eos_token_id")
+    dtypeName = try reader.optionalString("dtype")
+    if dtypeName == nil { dtypeName = try reader.optionalString("torch_dtype") }
+  }
+
+  /// The sizes that every architecture has.
+  private init(
+    _ reader: ConfigReader, _ architecture: HFArchitecture
+  ) throws(CheckpointError) {
+    let defaults = architecture.defaults
+    func size(_ key: String, limit: Int, _ fallback: Int?) throws(CheckpointError) -> Int {
+      if let fallback { return try reader.optionalSize(key, limit: limit) ?? fallback }
+      return try reader.size(key, limit: limit)
+    }
+    let width = ConfigReader.Limit.width
+    let hiddenSize = try reader.size("hidden_size", limit: width)
+    let headCount = try size("num_attention_heads", limit: width, defaults.headCount)
     let keyValueHeadCount =
-      try reader.optionalSize("num_key_value_heads", limit: ConfigReader.Limit.width) ?? headCount
+      try reader.optionalSize("num_key_value_heads", limit: width) ?? defaults.keyValueHeadCount
+      ?? headCount
     guard headCount % keyValueHeadCount == 0 else {
       throw reader.malformed(
         "num_key_value_heads", found: "\(keyValueHeadCount)",
         expected: "a divisor of the \(headCount) attention heads")
     }
     let headDimension: Int
-    if let explicit = try reader.optionalSize("head_dim", limit: ConfigReader.Limit.width) {
+    if architecture.isLatent {
+      headDimension = try reader.size("qk_rope_head_dim", limit: width)
+    } else if let explicit = try reader.optionalSize("head_dim", limit: width)
+      ?? defaults.headDimension
+    {
       headDimension = explicit
     } else {
       guard hiddenSize % headCount == 0 else {
@@ -52,34 +105,59 @@ extension HFConfig {
       }
       headDimension = hiddenSize / headCount
     }
+    guard headDimension.isMultiple(of: 2) else {
+      throw reader.malformed(
+        architecture.isLatent ? "qk_rope_head_dim" : "head_dim", found: "\(headDimension)",
+        expected: "an even number, since RoPE turns pairs")
+    }
     self.init(
       architecture: architecture, hiddenSize: hiddenSize,
       layerCount: try reader.size("num_hidden_layers", limit: ConfigReader.Limit.layers),
       headCount: headCount, keyValueHeadCount: keyValueHeadCount, headDimension: headDimension,
-      intermediateSize: try reader.size("intermediate_size", limit: ConfigReader.Limit.width),
-      vocabularySize: try reader.size("vocab_size", limit: ConfigReader.Limit.vocabulary),
+      intermediateSize: try reader.size("intermediate_size", limit: width),
+      vocabularySize: try size(
+        "vocab_size", limit: ConfigReader.Limit.vocabulary, defaults.vocabularySize),
       maximumPositions: try reader.optionalSize(
         "max_position_embeddings", limit: ConfigReader.Limit.positions)
-        ?? architecture.defaultMaximumPositions)
+        ?? defaults.maximumPositions)
+  }
 
-    guard let epsilon = try reader.optionalPositive("rms_norm_eps") else {
-      throw reader.malformed("rms_norm_eps", found: "nothing", expected: "a number above 0")
+  private mutating func readLatent(_ reader: ConfigReader) throws(CheckpointError) {
+    let limit = ConfigReader.Limit.width
+    if architecture.isLatent {
+      for key in ["kv_lora_rank", "qk_nope_head_dim", "v_head_dim"] {
+        _ = try reader.size(key, limit: limit)
+      }
     }
-    rmsNormEpsilon = epsilon
-    tiesEmbeddings = try reader.flag("tie_word_embeddings", default: false)
-    rope = try Self.rope(reader)
-    hasAttentionBias = try reader.flag("attention_bias", default: false)
-    hasMLPBias = try reader.flag("mlp_bias", default: false)
-    slidingWindow = try Self.slidingWindow(reader, architecture: architecture)
-    keyValueLatentRank = try reader.optionalSize("kv_lora_rank", limit: ConfigReader.Limit.width)
-    queryLatentRank = try reader.optionalSize("q_lora_rank", limit: ConfigReader.Limit.width)
-    ropeHeadDimension = try reader.optionalSize("qk_rope_head_dim", limit: ConfigReader.Limit.width)
-    nopeHeadDimension = try reader.optionalSize("qk_nope_head_dim", limit: ConfigReader.Limit.width)
-    valueHeadDimension = try reader.optionalSize("v_head_dim", limit: ConfigReader.Limit.width)
-    beginTokenID = try reader.tokenIDs("bos_token_id").first
-    endTokenIDs = try reader.tokenIDs("eos_token_id")
-    dtypeName = try reader.optionalString("dtype")
-    if dtypeName == nil { dtypeName = try reader.optionalString("torch_dtype") }
+    keyValueLatentRank = try reader.optionalSize("kv_lora_rank", limit: limit)
+    queryLatentRank = try reader.optionalSize("q_lora_rank", limit: limit)
+    if architecture.isLatent, reader.members["q_lora_rank"] == nil { queryLatentRank = 1_536 }
+    ropeHeadDimension = try reader.optionalSize("qk_rope_head_dim", limit: limit)
+    nopeHeadDimension = try reader.optionalSize("qk_nope_head_dim", limit: limit)
+    valueHeadDimension = try reader.optionalSize("v_head_dim", limit: limit)
+    if architecture.mixture == .deepseekV3 {
+      interleavesRope = try reader.flag("rope_interleave", default: true)
+    }
+  }
+
+  private mutating func readGemma(_ reader: ConfigReader) throws(CheckpointError) {
+    queryScalar = try reader.optionalPositive("query_pre_attn_scalar") ?? 256
+    // An absent cap is Gemma 2's own; an explicit null is none.
+    func cap(_ key: String, byDefault: Double) throws(CheckpointError) -> Double? {
+      if reader.members[key] == nil { return architecture.hasAttentionSoftCap ? byDefault : nil }
+      return try reader.optionalPositive(key)
+    }
+    logitSoftCap = try cap("final_logit_softcapping", byDefault: 30)
+    attentionSoftCap = try cap("attn_logit_softcapping", byDefault: 50)
+    if let cap = attentionSoftCap, !architecture.hasAttentionSoftCap {
+      throw reader.malformed(
+        "attn_logit_softcapping", found: "\(cap)",
+        expected: "null, since transformers ignores it in this architecture", kind: .unsupported)
+    }
+    if try reader.flag("use_bidirectional_attention", default: false) {
+      throw reader.malformed(
+        "use_bidirectional_attention", found: "true", expected: "false", kind: .unsupported)
+    }
   }
 
   private static func architecture(
@@ -90,7 +168,7 @@ extension HFConfig {
         throw reader.malformed(
           "architectures", found: value.summary, expected: "a list that starts with a class name")
       }
-      if let known = HFArchitecture.known.first(where: { $0.name == name }) { return known }
+      if let known = HFArchitecture.known(as: name) { return known }
       throw reader.malformed(
         "architectures", found: CheckpointError.quoted(name),
         expected: "one of " + HFArchitecture.known.map(\.name).joined(separator: ", "),
@@ -99,7 +177,7 @@ extension HFConfig {
     guard let modelType = try reader.optionalString("model_type") else {
       throw reader.malformed("architectures", found: "nothing", expected: "a list of class names")
     }
-    if let known = HFArchitecture.known.first(where: { $0.modelType == modelType }) { return known }
+    if let known = HFArchitecture.known(as: modelType) { return known }
     throw reader.malformed(
       "model_type", found: CheckpointError.quoted(modelType),
       expected: "one of " + HFArchitecture.known.map(\.modelType).joined(separator: ", "),
@@ -107,61 +185,26 @@ extension HFConfig {
   }
 
   /// Refuses what would silently change the mathematics.
-  private static func refuseUnsupported(_ reader: ConfigReader) throws(CheckpointError) {
-    if let activation = try reader.optionalString("hidden_act"), activation != "silu" {
-      throw reader.malformed(
-        "hidden_act", found: CheckpointError.quoted(activation), expected: "\"silu\"",
-        kind: .unsupported)
-    }
-    if let quantization = reader.value("quantization_config") {
-      throw reader.malformed(
-        "quantization_config", found: quantization.summary, expected: "weights in full precision",
-        kind: .unsupported)
+  private static func refuseUnsupported(
+    _ reader: ConfigReader, _ architecture: HFArchitecture
+  ) throws(CheckpointError) {
+    for key in ["hidden_act", "hidden_activation"] {
+      if let activation = try reader.optionalString(key), activation != architecture.activation {
+        throw reader.malformed(
+          key, found: CheckpointError.quoted(activation),
+          expected: CheckpointError.quoted(architecture.activation), kind: .unsupported)
+      }
     }
     if let factor = try reader.optionalPositive("partial_rotary_factor"), factor != 1 {
       throw reader.malformed(
         "partial_rotary_factor", found: "\(factor)", expected: "1", kind: .unsupported)
     }
   }
+}
 
-  private static func slidingWindow(
-    _ reader: ConfigReader, architecture: HFArchitecture
-  ) throws(CheckpointError) -> Int? {
-    guard architecture.hasSlidingWindow else { return nil }
-    if reader.members["sliding_window"] == nil { return architecture.defaultSlidingWindow }
-    return try reader.optionalSize("sliding_window", limit: ConfigReader.Limit.positions)
-  }
-
-  /// RoPE from the newer `rope_parameters` or the older `rope_theta` and `rope_scaling`. Where a file
-  /// has both, every type must be one that is read, and the newer base counts, as in transformers.
-  private static func rope(_ reader: ConfigReader) throws(CheckpointError) -> HFRope {
-    var theta = try reader.optionalPositive("rope_theta")
-    for key in ["rope_scaling", "rope_parameters"] {
-      guard let object = try reader.optionalObject(key) else { continue }
-      let typeKey = object.value("rope_type") == nil ? "type" : "rope_type"
-      // The newer form may hold one object for each kind of layer.
-      if let nested = object.members.sorted(by: { $0.key < $1.key })
-        .first(where: { if case .object = $0.value { true } else { false } })
-      {
-        throw object.malformed(
-          nested.key, found: "RoPE for one kind of layer", expected: "one RoPE for all layers",
-          kind: .unsupported)
-      }
-      if let type = try object.optionalString(typeKey), !HFRope.knownTypes.contains(type) {
-        throw object.malformed(
-          typeKey, found: "RoPE type \(CheckpointError.quoted(type))",
-          expected: "one of \(HFRope.knownTypes.joined(separator: ", "))", kind: .unsupported)
-      }
-      if object.value(typeKey) == nil, let factor = object.value("factor") {
-        throw object.malformed(
-          "rope_type", found: "nothing beside factor \(factor.summary)", expected: "a RoPE type")
-      }
-      if let factor = try object.optionalPositive("partial_rotary_factor"), factor != 1 {
-        throw object.malformed(
-          "partial_rotary_factor", found: "\(factor)", expected: "1", kind: .unsupported)
-      }
-      theta = try object.optionalPositive("rope_theta") ?? theta
-    }
-    return HFRope(theta: theta ?? 10_000)
+extension HFArchitecture {
+  /// The architecture of a class name or a model type.
+  fileprivate static func known(as name: String) -> HFArchitecture? {
+    known.first { $0.name == name || $0.modelType == name || $0.aliases.contains(name) }
   }
 }

@@ -1,5 +1,5 @@
-/// A `config.json` of Hugging Face for the Llama family: what the file says, in its own terms, checked
-/// for sense but not yet a geometry of attention.
+/// A `config.json` of Hugging Face: what the file says, in its own terms, checked for sense but not
+/// yet a geometry of attention.
 ///
 /// Read by ``init(path:)``, written by ``write(to:)``; reading what was written gives an equal value.
 public struct HFConfig: Hashable, Sendable {
@@ -13,7 +13,8 @@ public struct HFConfig: Hashable, Sendable {
   public var headCount: Int
   /// `num_key_value_heads`; as many as query heads where absent. Divides ``headCount``.
   public var keyValueHeadCount: Int
-  /// `head_dim`; ``hiddenSize`` ÷ ``headCount`` where absent.
+  /// `head_dim`; the architecture's own or ``hiddenSize`` ÷ ``headCount`` where absent; under MLA, as
+  /// transformers has it, the width of the RoPE slice.
   public var headDimension: Int
   /// `intermediate_size`: the inner width of the MLP.
   public var intermediateSize: Int
@@ -25,14 +26,19 @@ public struct HFConfig: Hashable, Sendable {
   public var rmsNormEpsilon = 1e-5
   /// `rope_parameters`, or the older `rope_theta` and `rope_scaling`.
   public var rope = HFRope()
+  /// The RoPE of layers with a window, for architectures that give them their own (Gemma 3).
+  public var localRope: HFRope?
   /// `max_position_embeddings`: the context the model was made for.
   public var maximumPositions: Int
-  /// `attention_bias`: whether the four projections of attention have biases; false where absent.
+  /// Whether projections of attention have biases: those that the architecture says.
   public var hasAttentionBias = false
   /// `mlp_bias`: whether the three projections of the MLP have biases; false where absent.
   public var hasMLPBias = false
-  /// `sliding_window`: how many tokens a query sees, itself counted; nil for all.
+  /// `sliding_window`: how many tokens a query sees in a layer with a window, itself counted; nil
+  /// where no layer has one.
   public var slidingWindow: Int?
+  /// The layers that have the window, one value a layer; nil: all. ``window(ofLayer:)`` reads it.
+  public var windowLayers: [Bool]?
   /// `kv_lora_rank`: the width of MLA's latent; nil without MLA.
   public var keyValueLatentRank: Int?
   /// `q_lora_rank`: the width of MLA's query latent; nil where queries are projected at once.
@@ -43,6 +49,18 @@ public struct HFConfig: Hashable, Sendable {
   public var nopeHeadDimension: Int?
   /// `v_head_dim`: the width of a value head under MLA.
   public var valueHeadDimension: Int?
+  /// `rope_interleave`: whether MLA's RoPE turns neighbouring elements instead of halves.
+  public var interleavesRope = true
+  /// The mixture of experts; nil where every layer has a dense MLP.
+  public var mixture: HFMixture?
+  /// `query_pre_attn_scalar`: scores are divided by its root (Gemma); nil: by that of the head width.
+  public var queryScalar: Double?
+  /// `final_logit_softcapping`: c; logits become c·tanh(logit/c).
+  public var logitSoftCap: Double?
+  /// `attn_logit_softcapping`: c; scores become c·tanh(score/c) (Gemma 2).
+  public var attentionSoftCap: Double?
+  /// `quantization_config`: how the weights are stored, where not as plain floats.
+  public var quantisation: HFQuantisation?
   /// `bos_token_id`.
   public var beginTokenID: Int?
   /// `eos_token_id`: any of these ends a text.
@@ -67,5 +85,19 @@ public struct HFConfig: Hashable, Sendable {
     self.intermediateSize = intermediateSize
     self.vocabularySize = vocabularySize
     self.maximumPositions = maximumPositions
+    switch architecture.biases {
+    case .none: break
+    case .all(let byDefault), .queryKeyValue(_, let byDefault): hasAttentionBias = byDefault
+    }
+    if architecture.isGemma { queryScalar = Double(self.headDimension) }
+    if architecture.hasLocalRope {
+      rope = HFRope(theta: architecture.defaults.ropeTheta)
+      localRope = HFRope(theta: architecture.defaults.localRopeTheta)
+    }
+  }
+
+  /// Whether the output projection of attention has a bias.
+  public var hasOutputBias: Bool {
+    if case .all = architecture.biases { hasAttentionBias } else { false }
   }
 }

@@ -1,5 +1,6 @@
-/// The names that Hugging Face gives the tensors of a Llama-family model, and the shapes that a
-/// configuration asks of them. Linear weights are [output × input].
+/// The names that Hugging Face gives the tensors of a model of Llama's layout, and the shapes that a
+/// configuration asks of them; ``LatentTensorNames`` and ``ExpertTensorNames`` have those that other
+/// architectures add. Linear weights are [output × input].
 public enum LlamaTensorNames {
   /// Token embedding, [vocabulary × hidden].
   public static let embedding = "model.embed_tokens.weight"
@@ -34,12 +35,22 @@ public enum LlamaTensorNames {
     /// The layer, counted from 0.
     public let index: Int
 
-    private var prefix: String { "model.layers.\(index)." }
+    var prefix: String { "model.layers.\(index)." }
 
     /// Gain of the RMSNorm before attention, [hidden].
     public var inputNorm: String { prefix + "input_layernorm.weight" }
-    /// Gain of the RMSNorm before the MLP, [hidden].
+    /// Gain of the RMSNorm before the MLP, [hidden]; Gemma: of attention's result.
     public var postAttentionNorm: String { prefix + "post_attention_layernorm.weight" }
+    /// Gain of the RMSNorm before the MLP, [hidden] (Gemma).
+    public var preFeedForwardNorm: String { prefix + "pre_feedforward_layernorm.weight" }
+    /// Gain of the RMSNorm of the MLP's result, [hidden] (Gemma).
+    public var postFeedForwardNorm: String { prefix + "post_feedforward_layernorm.weight" }
+    /// Gain of the RMSNorm of each query head, [width] (Qwen3, Gemma 3).
+    public var queryNorm: String { prefix + "self_attn.q_norm.weight" }
+    /// Gain of the RMSNorm of each key head, [width] (Qwen3, Gemma 3).
+    public var keyNorm: String { prefix + "self_attn.k_norm.weight" }
+    /// One logit a query head, [heads] (gpt-oss).
+    public var sinks: String { prefix + "self_attn.sinks" }
 
     /// The matrix of a projection.
     public func weight(_ projection: Projection) -> String {
@@ -51,7 +62,8 @@ public enum LlamaTensorNames {
   }
 
   /// Every tensor that a model of `config` has, with its shape, in the order of the forward pass, all
-  /// of element type `dtype`: what a loader may ask for and a writer declares. MHA, GQA and MQA only.
+  /// of element type `dtype`: what a loader may ask for and a writer declares. MHA, GQA and MQA with
+  /// a dense MLP only.
   public static func tensors(of config: HFConfig, dtype: TensorDType) -> [TensorDeclaration] {
     var result: [TensorDeclaration] = []
     func add(_ name: String, _ shape: [Int]) {
@@ -63,11 +75,20 @@ public enum LlamaTensorNames {
       let names = layer(index)
       add(names.inputNorm, [hidden])
       for projection in Projection.allCases {
-        if projection == .gate { add(names.postAttentionNorm, [hidden]) }
+        if projection == .gate {
+          if config.architecture.hasQueryKeyNorms {
+            add(names.queryNorm, [config.headDimension])
+            add(names.keyNorm, [config.headDimension])
+          }
+          if config.architecture.hasSinkLogits { add(names.sinks, [config.headCount]) }
+          add(names.postAttentionNorm, [hidden])
+          if config.architecture.isGemma { add(names.preFeedForwardNorm, [hidden]) }
+        }
         let shape = shape(of: projection, config: config)
         add(names.weight(projection), shape)
         if hasBias(projection, config: config) { add(names.bias(projection), [shape[0]]) }
       }
+      if config.architecture.isGemma { add(names.postFeedForwardNorm, [hidden]) }
     }
     add(finalNorm, [hidden])
     if !config.tiesEmbeddings { add(head, [config.vocabularySize, hidden]) }
@@ -91,7 +112,8 @@ public enum LlamaTensorNames {
   /// Whether a projection has a bias.
   public static func hasBias(_ projection: Projection, config: HFConfig) -> Bool {
     switch projection {
-    case .query, .key, .value, .output: config.hasAttentionBias
+    case .query, .key, .value: config.hasAttentionBias
+    case .output: config.hasOutputBias
     case .gate, .up, .down: config.hasMLPBias
     }
   }

@@ -104,6 +104,14 @@ extension TensorView {
     return values.firstIndex { !$0.isFinite }
   }
 
+  /// The error about the element at `position`, which is not finite.
+  func nonFinite(_ position: [Int]) -> CheckpointError {
+    CheckpointError(
+      kind: .nonFinite, file: file,
+      place: name + "[" + position.map(String.init).joined(separator: ", ") + "]",
+      found: "NaN or infinity", expected: "a finite weight")
+  }
+
   private func nonFinite(at index: Int, value: Float) -> CheckpointError {
     var rest = index
     var position: [Int] = []

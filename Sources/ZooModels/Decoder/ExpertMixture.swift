@@ -47,8 +47,7 @@ public struct ExpertMixture: Sendable {
   }
 
   var multipliedPerToken: Int {
-    router.inputs * router.outputs + routing.chosen * experts[0].matrixElements
-      + (shared?.matrixElements ?? 0) + (sharedGate?.inputs ?? 0)
+    parameters - (experts.count - routing.chosen) * experts[0].parameters
   }
 
   var widestInputs: Int {

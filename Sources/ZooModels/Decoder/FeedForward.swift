@@ -23,10 +23,10 @@ public enum FeedForward: Sendable {
     }
   }
 
-  /// Elements of the matrices that one token is multiplied with.
+  /// Elements of the weights that one token uses.
   public var multipliedPerToken: Int {
     switch self {
-    case .dense(let mlp): mlp.matrixElements
+    case .dense(let mlp): mlp.parameters
     case .mixture(let mixture): mixture.multipliedPerToken
     }
   }
@@ -76,15 +76,13 @@ public struct GatedMLP: Sendable {
   /// Inner width, F.
   public var width: Int { gate.outputs }
 
-  var matrixElements: Int {
-    gate.inputs * gate.outputs + up.inputs * up.outputs + down.inputs * down.outputs
-  }
-
   private var biases: Int {
     (gate.bias?.count ?? 0) + (up.bias?.count ?? 0) + (down.bias?.count ?? 0)
   }
 
-  var parameters: Int { matrixElements + biases }
+  var parameters: Int {
+    gate.inputs * gate.outputs + up.inputs * up.outputs + down.inputs * down.outputs + biases
+  }
 
   var weightBytes: Int {
     gate.weight.byteCount + up.weight.byteCount + down.weight.byteCount

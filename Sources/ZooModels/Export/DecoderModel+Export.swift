@@ -97,6 +97,8 @@ extension HFConfig {
     let window = layouts.first?.reach.window
     if window != nil, !config.architecture.hasSlidingWindow { config.architecture = .mistral }
     config.slidingWindow = window
+    config.windowLayers = nil
+    config.quantisation = nil
     return config
   }
 }

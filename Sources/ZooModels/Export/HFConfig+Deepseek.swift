@@ -1,13 +1,6 @@
 import AttentionCore
 import AttentionZoo
 
-extension HFArchitecture {
-  /// DeepSeek-V3: latent attention.
-  public static let deepseekV3 = HFArchitecture(
-    name: "DeepseekV3ForCausalLM", modelType: "deepseek_v3", hasSlidingWindow: false,
-    defaultSlidingWindow: nil, defaultMaximumPositions: 4_096)
-}
-
 /// How the latents of an exported model meet the stock norm.
 public enum LatentNormForm: String, Sendable, Hashable, CaseIterable {
   /// A constant in one channel of the latent, from a bias: exact, one channel wider, and only where
@@ -53,8 +46,13 @@ extension HFConfig {
     var config = source
     config.architecture = .deepseekV3
     config.keyValueHeadCount = source.headCount
-    config.headDimension = latent.headWidth
+    config.headDimension = latent.ropeWidth
     config.slidingWindow = nil
+    config.windowLayers = nil
+    config.localRope = nil
+    config.interleavesRope = true
+    config.mixture = nil
+    config.quantisation = nil
     config.hasAttentionBias = norm == .constantChannel
     config.rope = HFRope(theta: theta)
     config.keyValueLatentRank = latent.rank + (norm == .constantChannel ? 1 : 0)
@@ -63,25 +61,6 @@ extension HFConfig {
     config.nopeHeadDimension = latent.nopeWidth
     config.valueHeadDimension = latent.valueWidth
     return config
-  }
-
-  /// What `config.json` of a DeepSeek-V3 with dense layers says beside the common keys.
-  var deepseekMembers: [String: JSONValue] {
-    [
-      "first_k_dense_replace": .integer(layerCount),
-      "moe_intermediate_size": .integer(intermediateSize),
-      "n_group": .integer(1),
-      // An integer and never null, though no layer has experts.
-      "n_routed_experts": .integer(1),
-      "n_shared_experts": .integer(1),
-      "norm_topk_prob": .bool(true),
-      "num_experts_per_tok": .integer(1),
-      "num_nextn_predict_layers": .integer(0),
-      "q_lora_rank": queryLatentRank.map { .integer($0) } ?? .null,
-      "rope_interleave": .bool(true),
-      "routed_scaling_factor": .real(1),
-      "topk_group": .integer(1),
-    ]
   }
 }
 

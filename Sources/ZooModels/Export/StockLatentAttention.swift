@@ -135,6 +135,12 @@ public struct StockLatentAttention: Sendable {
     guard options.softCap == 0, options.sinkLogits == nil else {
       throw place.unsupported("a soft cap or sink logits", expected: "a plain softmax")
     }
+    guard source.queryDown == nil else {
+      throw place.unsupported("low-rank queries", expected: "queries projected at once")
+    }
+    if let rotary = options.rotary, rotary.magnitude != 1 || rotary.growth != nil {
+      throw place.unsupported("a scaled RoPE", expected: "plain RoPE")
+    }
     guard source.query.bias?.allSatisfy({ $0 == 0 }) ?? true else {
       throw place.unsupported("a bias of the queries", expected: "none: q_proj has no place for it")
     }

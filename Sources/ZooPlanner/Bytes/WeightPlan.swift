@@ -47,13 +47,16 @@ public struct WeightPlan: Sendable, Hashable {
     var routed: ExactCount = 0
     for layout in layouts {
       attention += Self.attention(layout, geometry: geometry, traits: traits)
-      if let experts = traits.experts, layout.layer >= experts.leadingDenseLayers {
+      if let experts = traits.experts, experts.isIn(layer: layout.layer) {
         let one = Self.expert(experts, hidden: hidden)
         let router = ExactCount(experts.count) * (hidden + (experts.routerBias ? 1 : 0))
-        mlp += router + ExactCount(experts.shared) * one
+        mlp += router + 3 * hidden * ExactCount(experts.allSharedWidth)
+        if experts.sharedGate { mlp += hidden }
         routed += ExactCount(experts.count) * one
       } else {
-        mlp += 3 * hidden * ExactCount(geometry.mlpWidth)
+        let width = ExactCount(geometry.mlpWidth)
+        mlp += 3 * hidden * width
+        if traits.mlpBiases { mlp += 2 * width + hidden }
       }
     }
     let embedding = ExactCount(geometry.vocabulary) * hidden
@@ -123,6 +126,7 @@ public struct WeightPlan: Sendable, Hashable {
       if layout.ownsRows {
         count += ExactCount(latent.rowWidth) * hidden
         if traits.latentNorm { count += rank }
+        if traits.latentBiases { count += ExactCount(latent.rowWidth) }
       }
       // Up-projections of keys and values, each layer's own.
       count += heads * ExactCount(latent.nopeWidth + latent.valueWidth) * rank
@@ -130,6 +134,7 @@ public struct WeightPlan: Sendable, Hashable {
     if let queryRank = traits.queryRank {
       let rank = ExactCount(queryRank)
       count += hidden * rank + rank + rank * queries
+      if traits.latentBiases { count += rank }
     } else {
       count += hidden * queries
     }

@@ -1,5 +1,6 @@
 import ArgumentParser
 import AttentionCore
+import ZooHarness
 import ZooModels
 import ZooPlanner
 import ZooReports
@@ -31,23 +32,28 @@ struct InspectCommand: ParsableCommand {
       (try? registry.variant(subject)) == nil
       && (looksLikePath || GeometryLookup.isFolder(subject))
     let geometry = isFolder ? try GeometryLookup.checkpoint(subject) : try shape.value()
+    let checkpoint = isFolder ? try CheckpointSummary(folder: subject) : nil
     let notation = isFolder ? geometry.native : subject
     let variant = try registry.variant(notation)
     let tokens = try ListArgument.tokens(context, "--context")
     guard tokens.count == 1 else { throw UsageError("--context \(context): expected one number") }
     let layouts = try variant.layouts(for: geometry)
     if output.format == .table || output.format == .markdown {
-      try printSummary(variant, geometry: geometry, context: tokens[0], layouts: layouts)
+      try printSummary(
+        variant, geometry: geometry, context: tokens[0], layouts: layouts,
+        checkpoint: checkpoint)
     }
-    try output.show(layerTable(layouts, context: tokens[0]))
+    try output.show(layerTable(layouts, context: tokens[0], checkpoint: checkpoint))
   }
 
   private func printSummary(
-    _ variant: Variant, geometry: ModelGeometry, context: Int, layouts: [KVLayout]
+    _ variant: Variant, geometry: ModelGeometry, context: Int, layouts: [KVLayout],
+    checkpoint: CheckpointSummary?
   ) throws {
     var lines: [String] = []
     let plan = try KVPlan(geometry: geometry, variant: variant)
-    let weights = try WeightPlan(geometry: geometry, variant: variant)
+    let weights = try WeightPlan(
+      geometry: geometry, variant: variant, traits: checkpoint?.traits ?? .llama)
     lines.append("\(variant.notation) on \(geometry.name)")
     lines.append(
       "  \(geometry.layers) layers, hidden \(geometry.hidden), \(geometry.queryHeads) query heads × "
@@ -58,7 +64,12 @@ struct InspectCommand: ParsableCommand {
         "  d_n \(latent.nopeWidth), d_r \(latent.ropeWidth), d_v \(latent.valueWidth), rank "
           + "\(latent.rank), RoPE slices \(latent.ropeSlices)")
     }
-    lines.append("  \(NumberText.whole(weights.total)) parameters of a dense model of this shape")
+    if let checkpoint {
+      lines += checkpoint.lines(planned: weights).map { "  " + $0 }
+    } else {
+      lines.append(
+        "  \(NumberText.whole(weights.total)) parameters of a dense model of this shape")
+    }
     lines.append("  \(NumberText.whole(plan.idealBytesPerToken)) bytes a token")
     lines.append(
       "  \(NumberText.bytes(try plan.idealBytes(context: context))) stored and "
@@ -70,7 +81,9 @@ struct InspectCommand: ParsableCommand {
     try StandardStreams.output(lines.joined(separator: "\n") + "\n\n")
   }
 
-  private func layerTable(_ layouts: [KVLayout], context: Int) -> Table {
+  private func layerTable(
+    _ layouts: [KVLayout], context: Int, checkpoint: CheckpointSummary?
+  ) -> Table {
     var table = Table(columns: [
       .init("layer"), .init("rows of", key: "owner"), .init("streams"),
       .init("key width", key: "key_width"),
@@ -78,6 +91,7 @@ struct InspectCommand: ParsableCommand {
       .init("window"), .init("sinks"), .init("codec", .left),
       .init("bytes a token", key: "bytes_per_token"), .init("stored", key: "stored_bytes"),
       .init("read a step", key: "read_bytes"),
+      .init("feed-forward", key: "feed_forward", .left), .init("RoPE", key: "rope", .left),
     ])
     for layout in layouts {
       table.append([
@@ -89,6 +103,8 @@ struct InspectCommand: ParsableCommand {
         layout.reach.sinks > 0 ? .whole(layout.reach.sinks) : Table.Cell(NumberText.missing),
         Table.Cell(layout.codec.notation), .whole(layout.idealBytesPerToken),
         .bytes(layout.idealBytes(context: context)), .bytes(layout.readBytes(context: context)),
+        Table.Cell(checkpoint?.feedForward(ofLayer: layout.layer) ?? NumberText.missing),
+        Table.Cell(checkpoint?.rope(ofLayer: layout.layer) ?? NumberText.missing),
       ])
     }
     return table

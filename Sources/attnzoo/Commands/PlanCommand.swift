@@ -1,5 +1,6 @@
 import ArgumentParser
 import AttentionCore
+import ZooHarness
 import ZooLinearAlgebra
 import ZooModels
 import ZooPlanner
@@ -42,6 +43,7 @@ struct PlanCommand: ParsableCommand {
     let tokens = try ListArgument.tokens(context, "--context")
     guard tokens.count == 1 else { throw UsageError("--context \(context): expected one number") }
     let geometry = try shape.value()
+    let traits = try shape.model.map { try ModelFolder($0).traits() } ?? .llama
     let device = try DeviceTable.device(named: device)
     var table = Table(columns: [
       .init("variant", .left), .init("weights"), .init("KV of all", key: "kv_bytes"),
@@ -52,7 +54,8 @@ struct PlanCommand: ParsableCommand {
     for variant in try ListArgument.variants(variants, on: geometry) {
       let cache = try KVPlan(geometry: geometry, variant: variant)
       let weightPlan = try WeightPlan(
-        geometry: geometry, variant: variant, bitsPerParameter: weights.bytesPerElement * 8)
+        geometry: geometry, variant: variant, traits: traits,
+        bitsPerParameter: weights.bytesPerElement * 8)
       let step = try LatencyPlan(device: device, cache: cache, weights: weightPlan)
         .step(context: tokens[0], sequences: batch)
       let (ofAll, overflow) = try cache.idealBytes(context: tokens[0])

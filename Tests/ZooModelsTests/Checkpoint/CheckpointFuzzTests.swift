@@ -1,3 +1,4 @@
+import AttentionCore
 import Foundation
 import Testing
 import ZooModels
@@ -115,6 +116,27 @@ struct CheckpointFuzzTests {
       }
     }
     #expect(accepted > 0 && accepted < Self.cases, "the mutations reach both outcomes")
+  }
+
+  @Test("configurations of every architecture", arguments: TransformersFixture.all)
+  func configurations(fixture: TransformersFixture) throws {
+    let text = Array(
+      try Data(contentsOf: URL(fileURLWithPath: fixture.path + "/config.json")))
+    var mutator = Mutator(generator: SeededGenerator(seed: 13))
+    var accepted = 0
+    for _ in 0..<Self.cases / 4 {
+      do {
+        let read = try HFConfig(json: mutator.mutate(text), file: "config.json")
+        accepted += 1
+        #expect(try HFConfig(json: Array(read.json.utf8), file: "again") == read)
+        // Whatever was accepted has a notation, or is refused as one.
+        let geometry = ModelGeometry(read, name: "mutated")
+        _ = try? AxisRegistry.standard.variant(geometry.native).layouts(for: geometry)
+      } catch {
+        check(error, path: "config.json")
+      }
+    }
+    #expect(accepted > 0 && accepted < Self.cases / 4, "the mutations reach both outcomes")
   }
 
   @Test("indices of sharded folders")

@@ -62,10 +62,15 @@ struct HFConfigTests {
     ])
     #expect(newer.rope == HFRope(theta: 500_000))
     let both = try config([
-      "rope_theta": "10000.0", "rope_parameters": "{\"rope_theta\": 5e5}",
-      "rope_scaling": "{\"type\": \"default\"}",
+      "rope_theta": "10000.0", "rope_parameters": "{\"rope_theta\": 5e5}", "rope_scaling": "null",
     ])
     #expect(both.rope == HFRope(theta: 500_000))
+    // A rope_scaling that says anything comes before rope_parameters.
+    let older = try config([
+      "rope_theta": "20000.0", "rope_parameters": "{\"rope_theta\": 5e5}",
+      "rope_scaling": "{\"type\": \"linear\", \"factor\": 2}",
+    ])
+    #expect(older.rope.theta == 20_000 && older.rope.type == "linear" && older.rope.factor == 2)
   }
 
   @Test("the sliding window belongs to Mistral")
@@ -149,6 +154,10 @@ struct HFConfigTests {
           + "expected a width, since 8 heads do not divide hidden_size 65"
       ),
       (
+        ["head_dim": "7"],
+        "key \"head_dim\": found 7, expected an even number, since RoPE turns pairs"
+      ),
+      (
         ["tie_word_embeddings": "1"],
         "key \"tie_word_embeddings\": found 1, expected true or false"
       ),
@@ -163,30 +172,38 @@ struct HFConfigTests {
       (
         ["architectures": "[\"MambaForCausalLM\"]"],
         "key \"architectures\": not supported yet: \"MambaForCausalLM\", "
-          + "expected one of LlamaForCausalLM, MistralForCausalLM"
+          + "expected one of " + HFArchitecture.known.map(\.name).joined(separator: ", ")
       ),
       (
         ["architectures": nil, "model_type": "\"mamba\""],
-        "key \"model_type\": not supported yet: \"mamba\", expected one of llama, mistral"
+        "key \"model_type\": not supported yet: \"mamba\", expected one of "
+          + HFArchitecture.known.map(\.modelType).joined(separator: ", ")
       ),
       (
         ["hidden_act": "\"gelu\""],
         "key \"hidden_act\": not supported yet: \"gelu\", expected \"silu\""
       ),
       (
+        ["rope_scaling": "{\"rope_type\": \"longrope\", \"factor\": 32.0}"],
+        "key \"rope_scaling.rope_type\": not supported yet: RoPE type \"longrope\", "
+          + "expected one of default, linear, dynamic, llama3, yarn"
+      ),
+      (
+        ["rope_scaling": "{\"type\": \"mrope\", \"factor\": 2}"],
+        "key \"rope_scaling.type\": not supported yet: RoPE type \"mrope\", "
+          + "expected one of default, linear, dynamic, llama3, yarn"
+      ),
+      (
+        ["rope_scaling": "{\"type\": \"linear\"}"],
+        "key \"rope_scaling.factor\": found nothing, expected a number above 0"
+      ),
+      (
         ["rope_scaling": "{\"rope_type\": \"llama3\", \"factor\": 32.0}"],
-        "key \"rope_scaling.rope_type\": not supported yet: RoPE type \"llama3\", "
-          + "expected one of default"
+        "key \"rope_scaling.low_freq_factor\": found nothing, expected a number above 0"
       ),
       (
-        ["rope_scaling": "{\"type\": \"linear\", \"factor\": 2}"],
-        "key \"rope_scaling.type\": not supported yet: RoPE type \"linear\", "
-          + "expected one of default"
-      ),
-      (
-        ["rope_parameters": "{\"rope_type\": \"yarn\", \"rope_theta\": 1e4}"],
-        "key \"rope_parameters.rope_type\": not supported yet: RoPE type \"yarn\", "
-          + "expected one of default"
+        ["rope_parameters": "{\"rope_type\": \"yarn\", \"beta_fast\": -2}"],
+        "key \"rope_parameters.beta_fast\": found -2.0, expected a number above 0"
       ),
       (
         ["rope_parameters": "{\"full_attention\": {\"rope_theta\": 1e4}}"],
@@ -201,9 +218,9 @@ struct HFConfigTests {
       (["rope_theta": "\"1e4\""], "key \"rope_theta\": found \"1e4\", expected a number above 0"),
       (["rope_scaling": "8"], "key \"rope_scaling\": found 8, expected an object"),
       (
-        ["quantization_config": "{\"quant_method\": \"fp8\"}"],
-        "key \"quantization_config\": not supported yet: an object of 1, "
-          + "expected weights in full precision"
+        ["quantization_config": "{\"quant_method\": \"gptq\"}"],
+        "key \"quantization_config.quant_method\": not supported yet: \"gptq\", "
+          + "expected weights in full precision, or one of fp8, mxfp4"
       ),
       (["eos_token_id": "\"</s>\""], "key \"eos_token_id\": found \"</s>\", expected token ids"),
     ] as [([String: String?], String)])

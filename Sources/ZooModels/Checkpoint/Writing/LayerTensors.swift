@@ -68,7 +68,22 @@ struct LayerTensors {
         expected: "attention that \(config.architecture.name) can express")
     }
     return try projection(.query, module.query) + projection(.key, key) + projection(.value, value)
-      + projection(.output, module.output)
+      + projection(.output, module.output) + headNorms(options)
+  }
+
+  /// Norms of query and key heads, where the architecture has them.
+  private func headNorms(_ options: AttentionOptions) throws(CheckpointError) -> [OutputTensor] {
+    guard config.architecture.hasQueryKeyNorms else {
+      if options.queryNorm == nil, options.keyNorm == nil { return [] }
+      throw unsupported(
+        "norms of query and key heads",
+        expected: "none, as \(config.architecture.name) has no place for them")
+    }
+    let ones = [Float](repeating: 1, count: config.headDimension)
+    return [
+      OutputTensor(names.queryNorm, options.queryNorm ?? ones),
+      OutputTensor(names.keyNorm, options.keyNorm ?? ones),
+    ]
   }
 
   /// The matrix of a projection and its bias, as the configuration says.

@@ -13,12 +13,12 @@ public final class CheckpointLayers: LayerSource {
   public let settings: DecoderSettings
   public let layouts: [KVLayout]
   public let weightSource: String
-  private let tensors: CheckpointTensors
-  private let config: HFConfig
+  let tensors: CheckpointTensors
+  let config: HFConfig
 
   /// - Parameters:
   ///   - name: what lists and result rows call the model.
-  ///   - format: how matrices are kept; nil: as stored.
+  ///   - format: how matrices are kept; nil: as stored, decoded 8- and 4-bit floats as bfloat16.
   ///   - pool: shares out the copying.
   /// - Throws: `NotationError` where the configuration has no meaning as a variant; reading throws
   ///   `CheckpointError` for a missing, misshapen or non-finite tensor and `OutOfMemory`.
@@ -29,8 +29,7 @@ public final class CheckpointLayers: LayerSource {
     geometry = ModelGeometry(config, name: name)
     variant = try AxisRegistry.standard.variant(geometry.native)
     layouts = try variant.layouts(for: geometry)
-    settings = DecoderSettings(
-      normEpsilon: Float(config.rmsNormEpsilon), ropeTheta: config.rope.theta)
+    settings = DecoderSettings(config)
     weightSource = name
     tensors = CheckpointTensors(folder: folder, format: format, pool: pool)
   }
@@ -42,9 +41,7 @@ public final class CheckpointLayers: LayerSource {
       LlamaTensorNames.embedding, [config.vocabularySize, config.hiddenSize])
   }
 
-  public func finalNorm() throws -> [Float] {
-    try tensors.vector(LlamaTensorNames.finalNorm, config.hiddenSize)
-  }
+  public func finalNorm() throws -> [Float] { try norm(LlamaTensorNames.finalNorm) }
 
   public func head() throws -> Linear? {
     if config.tiesEmbeddings { return nil }
@@ -55,45 +52,61 @@ public final class CheckpointLayers: LayerSource {
 
   public func layer(_ index: Int) throws -> DecoderLayer {
     let names = LlamaTensorNames.layer(index)
-    let rotary = RotaryEmbedding(width: config.headDimension, theta: config.rope.theta)
+    let attention =
+      config.architecture.isLatent
+      ? try latentAttention(layouts[index]) : try groupedAttention(layouts[index])
+    let feedForward = try feedForward(index)
+    guard config.architecture.isGemma else {
+      return DecoderLayer(
+        attentionNorm: try norm(names.inputNorm), attention: attention,
+        mlpNorm: try norm(names.postAttentionNorm), feedForward: feedForward)
+    }
     return DecoderLayer(
-      attentionNorm: try tensors.vector(names.inputNorm, config.hiddenSize),
-      attention: MultiHeadAttention(
-        layout: layouts[index], query: try linear(names, .query),
-        key: try linear(names, .key), value: try linear(names, .value),
-        output: try linear(names, .output), options: AttentionOptions(rotary: rotary)),
-      mlpNorm: try tensors.vector(names.postAttentionNorm, config.hiddenSize),
-      feedForward: .dense(
-        GatedMLP(
-          gate: try linear(names, .gate), up: try linear(names, .up),
-          down: try linear(names, .down))))
+      attentionNorm: try norm(names.inputNorm), attention: attention,
+      attentionOutputNorm: try norm(names.postAttentionNorm),
+      mlpNorm: try norm(names.preFeedForwardNorm), feedForward: feedForward,
+      mlpOutputNorm: try norm(names.postFeedForwardNorm))
   }
 
-  private func linear(
+  /// A norm's weight as it multiplies: Gemma stores what is added to 1.
+  func norm(_ name: String, width: Int? = nil) throws -> [Float] {
+    let weight = try tensors.vector(name, width ?? config.hiddenSize)
+    return config.architecture.isGemma ? weight.map { 1 + $0 } : weight
+  }
+
+  func projection(
     _ names: LlamaTensorNames.Layer, _ projection: LlamaTensorNames.Projection
   ) throws -> Linear {
-    let shape = LlamaTensorNames.shape(of: projection, config: config)
-    let weight = try tensors.matrix(names.weight(projection), shape)
-    let bias =
-      LlamaTensorNames.hasBias(projection, config: config)
-      ? try tensors.vector(names.bias(projection), shape[0]) : nil
-    return Linear(weight: weight, bias: bias)
+    let weight = names.weight(projection)
+    return try tensors.linear(
+      String(weight.dropLast(".weight".count)),
+      LlamaTensorNames.shape(of: projection, config: config),
+      bias: LlamaTensorNames.hasBias(projection, config: config))
+  }
+
+  private func feedForward(_ index: Int) throws -> FeedForward {
+    if let mixture = config.mixture, let kind = config.architecture.mixture,
+      mixture.isIn(layer: index)
+    {
+      return .mixture(
+        try experts(mixture, names: ExpertTensorNames(layer: index, kind: kind)))
+    }
+    let names = LlamaTensorNames.layer(index)
+    return .dense(
+      GatedMLP(
+        gate: try projection(names, .gate), up: try projection(names, .up),
+        down: try projection(names, .down),
+        activation: config.architecture.isGemma ? .geluTanh : .silu))
   }
 }
 
-extension ModelGeometry {
-  /// The geometry of a Hugging Face configuration.
-  /// - Parameter name: what lists and result rows call the model.
-  public init(_ config: HFConfig, name: String) {
-    var native =
-      config.keyValueHeadCount == config.headCount
-      ? "mha" : config.keyValueHeadCount == 1 ? "mqa" : "gqa:\(config.keyValueHeadCount)"
-    if let window = config.slidingWindow { native += "/swa:\(window)" }
-    self.init(
-      name: name, layers: config.layerCount, hidden: config.hiddenSize,
-      queryHeads: config.headCount, keyValueHeads: config.keyValueHeadCount,
-      headWidth: config.headDimension, mlpWidth: config.intermediateSize,
-      vocabulary: config.vocabularySize, tiedEmbeddings: config.tiesEmbeddings,
-      maxPositions: config.maximumPositions, native: native)
+extension DecoderSettings {
+  /// The settings of a Hugging Face configuration.
+  init(_ config: HFConfig) {
+    self.init(normEpsilon: Float(config.rmsNormEpsilon), ropeTheta: config.rope.theta)
+    if config.architecture.isGemma {
+      embeddingScale = Float(Double(config.hiddenSize).squareRoot())
+    }
+    logitSoftCap = config.logitSoftCap.map { Float($0) } ?? 0
   }
 }
