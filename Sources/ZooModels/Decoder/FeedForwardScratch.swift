@@ -59,9 +59,11 @@ struct FeedForwardScratch {
       for row in 0..<output.rows { output.row(row).update(repeating: 0, count: output.columns) }
     }
     try mixture.route(experts, input: input, pool: pool, linear: linear)
-    for (index, expert) in experts.experts.enumerated() {
+    for index in experts.experts.indices {
       guard let batch = try mixture.gather(expert: index, from: input) else { continue }
-      try apply(expert, input: batch.input, output: batch.output, pool: pool, linear: linear)
+      try apply(
+        experts.experts[index], input: batch.input, output: batch.output, pool: pool,
+        linear: linear)
       mixture.scatter(expert: index, batch.output.view, to: output)
     }
   }

@@ -45,6 +45,19 @@ struct DecoderAllocationTests {
     let model = try DecoderModel(
       randomWeights: geometry, variant: try AxisRegistry.standard.variant(notation),
       format: .bfloat16, seed: 1, pool: pool)
+    try Self.expectNoAllocations(model, pool)
+  }
+
+  @Test(
+    "with experts, sink logits, low-rank queries and frequencies that follow the length",
+    arguments: ["deepseek-v3", "gpt-oss", "qwen2-moe", "gemma3", "llama-dynamic"])
+  func checkpoints(name: String) throws {
+    let pool = WorkerPool(threads: 2)
+    try Self.expectNoAllocations(
+      try TransformersFixture(name: name).model(format: nil, pool: pool), pool)
+  }
+
+  private static func expectNoAllocations(_ model: DecoderModel, _ pool: WorkerPool) throws {
     let runner = try DecoderRunner(model: model, pool: pool)
     for storage in [CacheStorage.ring, .contiguous, .paged(pageTokens: 4)] {
       let cache = try KVCache(
@@ -65,7 +78,7 @@ struct DecoderAllocationTests {
         plan.advance()
       }
       for _ in 0..<3 { try step() }
-      let taken = try Self.allocations(of: pool) {
+      let taken = try allocations(of: pool) {
         for _ in 0..<100 { try step() }
       }
       #expect(taken == 0, "\(taken) allocations in 100 steps on \(storage)")
