@@ -9,6 +9,8 @@
 #   make peers           Reports/peers.md: beside ggml, PyTorch and ONNX Runtime, an hour on two cores
 #   make oracle          logits beside Hugging Face transformers on fresh random configurations
 #   make tokenizers      byte-level BPE beside the tokenizers library on fresh random text
+#   make factorisation   one layer's factorisation beside numpy.linalg, in turn
+#   make mla             Reports/mla.md: conversions of the embedded model, about four minutes
 #   make export-check    exports of random models, loaded by unmodified transformers, same logits
 #   make micro           micro-benchmarks of the kernels
 #   make kernels-test    the C kernels alone; kernels-neon: the arm64 builds under emulation
@@ -20,7 +22,7 @@ ATTNZOO := $(BUILD)/attnzoo
 SUITE   := $(if $(FULL),full,$(if $(QUICK),quick,default))
 
 .PHONY: all deps build test bench conformance kernels-test kernels-neon peers micro oracle \
-  tokenizers export-check report lint docs sanitize clean
+  tokenizers factorisation mla export-check report lint docs sanitize clean
 CLANG    = $$(command -v clang || echo "$$(dirname "$$(readlink -f "$$(command -v $(SWIFT))")")/clang")
 
 all: build
@@ -65,6 +67,21 @@ peers: deps
 	  .venv/bin/pip install -q -r requirements.txt
 	Benchmarks/Peers/.venv/bin/python Benchmarks/Peers/compare.py \
 	  --server Benchmarks/.build/release/attend-server --output Reports/peers.md $(PEERS)
+
+factorisation: deps
+	$(SWIFT) build -c release --product factorisation-timer
+	cd Benchmarks/Oracles && { [ -d .venv ] || python3 -m venv .venv; } && .venv/bin/pip install -q numpy
+	Benchmarks/Oracles/.venv/bin/python Benchmarks/Oracles/compare_factorisation.py \
+	  --timer $(BUILD)/factorisation-timer $(FACTORISATION)
+
+# Rank × RoPE slice × calibrated or not, shared slices and slices a head, ranks equal and spread.
+MLA := $(foreach p,16 32 64 4x8 8x8 16x8,$(foreach r,32 64 128,mla:$(r)+$(p)))
+COMMA := ,
+SPACE := $(subst ,, )
+mla: build
+	$(ATTNZOO) convert embedded --to $(subst $(SPACE),$(COMMA),$(strip $(MLA))) \
+	  --methods calibrated,weights-only --frequencies stock,by-energy --spread \
+	  --evaluation-segments 10 --report Reports/mla.md
 
 export-check: build
 	$(SWIFT) build -c release --product export-oracle

@@ -92,6 +92,12 @@ let package = Package(
       dependencies: [
         "ZooModels", "AttentionZoo", "AttentionCore", "ZooLinearAlgebra", "ZooMemory",
       ], path: "Tests/Support/ExportOracle"),
+    // This package's side of the comparison of factorisations with numpy.
+    .executableTarget(
+      name: "factorisation-timer",
+      dependencies: [
+        "ZooModels", "AttentionZoo", "AttentionCore", "ZooLinearAlgebra", "ZooMemory",
+      ], path: "Tests/Support/FactorisationTimer"),
     .testTarget(
       name: "AttentionCoreTests",
       dependencies: ["AttentionCore", "CAttentionKernels", "ZooMemory", "AllocationCounter"]),

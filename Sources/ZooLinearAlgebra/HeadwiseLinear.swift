@@ -72,6 +72,16 @@ public struct HeadwiseLinear: Sendable {
     scratch: LinearScratch
   ) {
     if tokens <= 0 { return }
+    if inputs == 0 {
+      // A sum of nothing: heads that keep the whole key under RoPE have no position-free part.
+      for token in 0..<tokens {
+        for head in 0..<heads {
+          (output.pointer + token * output.tokenStride + head * output.headStride)
+            .update(repeating: 0, count: outputs)
+        }
+      }
+      return
+    }
     let skinny = tokens <= Self.skinnyTokens(inputs: inputs)
     if !skinny {
       precondition(

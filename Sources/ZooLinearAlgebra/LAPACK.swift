@@ -94,7 +94,7 @@ public struct DMatrix: Sendable, Equatable {
     return result
   }
 
-  fileprivate func requireFinite(_ operation: String) throws(LAPACKError) {
+  func requireFinite(_ operation: String) throws(LAPACKError) {
     if let index = values.firstIndex(where: { !$0.isFinite }) {
       throw .notFinite(operation: operation, row: index / columns, column: index % columns)
     }

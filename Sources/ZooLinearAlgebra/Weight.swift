@@ -76,7 +76,7 @@ public final class WeightMatrix: Sendable {
   static func allocate(
     outputs: Int, inputs: Int, format: WeightFormat
   ) throws(OutOfMemory) -> AlignedBuffer {
-    precondition(outputs > 0 && inputs > 0, "a weight matrix has at least one element")
+    precondition(outputs >= 0 && inputs >= 0, "a weight matrix has no negative side")
     return try AlignedBuffer(
       count: scaleOffset(outputs: outputs, inputs: inputs, format: format)
         + (format == .int8 ? outputs * MemoryLayout<Float>.stride : 0))

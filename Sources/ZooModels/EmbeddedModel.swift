@@ -41,7 +41,9 @@ public enum EmbeddedModel {
     try requireFolder() + "/heldout.txt"
   }
 
-  private static func requireFolder() throws -> String {
+  /// The folder of the checkpoint.
+  /// - Throws: `CheckpointError` where the package's resources are not installed.
+  public static func requireFolder() throws -> String {
     guard let folder else {
       throw CheckpointError(
         kind: .missing, file: "EmbeddedModel", place: "", found: "no folder",

@@ -28,7 +28,8 @@ struct AttnZoo: AsyncParsableCommand {
     subcommands: [
       ListCommand.self, InspectCommand.self, MachineCommand.self, BenchCommand.self,
       MaxBatchCommand.self, ReportCommand.self, CompareCommand.self, PlanCommand.self,
-      EvalCommand.self, GenerateCommand.self, LogitsCommand.self, MaxBatchChildCommand.self,
+      EvalCommand.self, ConvertCommand.self, GenerateCommand.self, LogitsCommand.self,
+      MaxBatchChildCommand.self,
     ])
 
   static func main() async {
@@ -69,6 +70,7 @@ enum ExitStatus {
       if case .overflow = error { 65 } else { 64 }
     case is ConversionError, is TokenError: 65
     case is OutOfMemory: 75
+    case is ConversionStopped: 130
     case let error as CacheError:
       if case .outOfMemory = error { 75 } else { 70 }
     default: nil

@@ -248,7 +248,7 @@ struct RefusedNotationTests {
       ("gqa:5", "gqa:5: 32 query heads of wide cannot be split among 5 key/value heads"),
       ("gqa:64", "expected a divisor of 32"), ("gqa:999999999", "expected a divisor of 32"),
       ("mla:512+8x5", "32 query heads of wide cannot be split among 5 RoPE slices"),
-      ("mla:512+64x4", "expected P below the head width 64"),
+      ("mla:512+66x4", "expected P of at most the head width 64"),
       ("mla:65536+65536x65536", "cannot be split"),
       ("[mha*3]", "the list has 3 layers, wide has 16"),
       ("[mha*10000,mqa*7]", "the list has 10007 layers, wide has 16"),

@@ -62,11 +62,11 @@ public struct MultiHeadLatent: HeadAxisValue {
           "\(geometry.queryHeads) query heads of \(geometry.name) cannot be split among \(ropeSlices) RoPE slices; expected a divisor of \(geometry.queryHeads)"
       )
     }
-    guard ropeWidth < head else {
+    guard ropeWidth <= head else {
       throw NotationError(
         notation: notation,
         reason:
-          "a slice is taken from the head; expected P below the head width \(head) of \(geometry.name)"
+          "a slice is taken from the head; expected P of at most the head width \(head) of \(geometry.name)"
       )
     }
     return .latent(

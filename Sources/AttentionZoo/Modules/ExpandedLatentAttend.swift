@@ -144,11 +144,13 @@ private struct ExpandedJob {
     let weights = expandedValues + LatentAttention.expandedTile * shape.valueWidth
     let scratch = weights + max(shape.nopeWidth, shape.valueWidth) * shape.rank
     // Key up-projection, stored [r][d_n]: keys[t] = latent[t] · W.
-    module.keyUp.weight.decodeRows(head * shape.rank..<(head + 1) * shape.rank, to: weights)
-    BLAS.gemm(
-      rows: count, columns: shape.nopeWidth, inner: shape.rank, a: latents,
-      aStride: shape.rowWidth, b: weights, bStride: shape.nopeWidth, transposeB: false, c: keys,
-      cStride: shape.headWidth)
+    if shape.nopeWidth > 0 {
+      module.keyUp.weight.decodeRows(head * shape.rank..<(head + 1) * shape.rank, to: weights)
+      BLAS.gemm(
+        rows: count, columns: shape.nopeWidth, inner: shape.rank, a: latents,
+        aStride: shape.rowWidth, b: weights, bStride: shape.nopeWidth, transposeB: false, c: keys,
+        cStride: shape.headWidth)
+    }
     let slice = head / (module.heads / shape.ropeSlices)
     for token in 0..<count {
       (keys + token * shape.headWidth + shape.nopeWidth).update(

@@ -24,10 +24,12 @@ extension HFConfig {
   }
 
   private init(_ root: JSONValue, file: String) throws(CheckpointError) {
-    guard case .object(let members) = root else {
+    guard case .object(let written) = root else {
       throw CheckpointError(
         kind: .malformed, file: file, place: "", found: root.summary, expected: "an object")
     }
+    let native = try HFNativeAttention.read(written, file: file)
+    let members = HFNativeMember.architectureMembers(written, native)
     var reader = ConfigReader(file: file, members: members)
     let architecture = try Self.architecture(reader)
     // A multimodal model keeps its text part in an object of its own.
@@ -66,6 +68,8 @@ extension HFConfig {
     quantisation = try HFQuantisation.read(reader)
     beginTokenID = try reader.tokenIDs("bos_token_id").first
     endTokenIDs = try reader.tokenIDs("eos_token_id")
+    self.native = native?.attention
+    try native?.attention.check(layers: layerCount, file: file)
     dtypeName = try reader.optionalString("dtype")
     if dtypeName == nil { dtypeName = try reader.optionalString("torch_dtype") }
   }

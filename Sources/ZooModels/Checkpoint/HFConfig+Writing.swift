@@ -55,6 +55,7 @@ extension HFConfig {
       members["dtype"] = .string(dtypeName)
       members["torch_dtype"] = .string(dtypeName)
     }
+    if let native { add(native.members(of: architecture)) }
     return JSONValue.object(members).text(indented: true) + "\n"
   }
 

@@ -61,6 +61,8 @@ public struct HFConfig: Hashable, Sendable {
   public var attentionSoftCap: Double?
   /// `quantization_config`: how the weights are stored, where not as plain floats.
   public var quantisation: HFQuantisation?
+  /// `attention_zoo`: attention that no published architecture can say.
+  public var native: HFNativeAttention?
   /// `bos_token_id`.
   public var beginTokenID: Int?
   /// `eos_token_id`: any of these ends a text.

@@ -3,294 +3,276 @@ import AttentionZoo
 import ZooLinearAlgebra
 import ZooMemory
 
-/// Latent attention from the weights of multi-head or grouped attention.
+/// The stack [position-free keys; values] of one layer and its decomposition: over calibration
+/// tokens by the eigenvectors of its second moments, or of the weights alone by their singular
+/// vectors. Either gives orthonormal directions of the stack's outputs, of which the first r are the
+/// latent; in float64.
 ///
-/// With one shared RoPE slice (TransMLA, arXiv 2502.07864): for each frequency the key heads'
-/// components are rotated among the heads by the eigenvectors of their Gram matrix, which commutes
-/// with RoPE; the components with most energy keep their rotation and become the shared RoPE key,
-/// the rest loses its position. With a slice a KV head (MHA2MLA, arXiv 2502.14837): each head keeps
-/// its own pairs of most energy. What has no position is stacked with the values, balanced to
-/// the same norm, and cut to the rank by a singular value decomposition in float64.
+/// Shapes: n rows of the stack, D hidden width.
 struct LatentFactorisation {
-  private let source: MultiHeadAttention
-  private let rows: MultiHeadAttention
-  private let shape: LatentShape
-  private let target: Variant
-  private let hidden: Int
-  private let queryHeads: Int
-  private let keyHeads: Int
-  private let width: Int
-  private let frequencies: [Double]
+  let source: GroupedSource
+  let split: RopeSplit
+  let method: ConversionOptions.Method
+  /// Position-free keys are multiplied by it, so that an element of them weighs as much as an
+  /// element of the values.
+  let balance: Double
+  /// [n × D]: balanced.
+  private let weights: DMatrix
+  /// Second moments of the balanced stack over calibration tokens, [n × n]; nil without any.
+  private let seen: DMatrix?
+  /// What is decomposed when calibrated: `seen`, damped.
+  private let damped: DMatrix?
+  /// Mean of the balanced stack, [n × 1], where what a latent misses of it goes into a bias.
+  private let mean: DMatrix?
 
   /// - Parameters:
-  ///   - source: the layer whose queries and output are kept.
-  ///   - rows: the layer whose keys and values become the rows; another one where rows are shared.
+  ///   - moments: of the layer; may be nil with `weightsOnly`, where they only serve to measure.
   init(
-    source: MultiHeadAttention, rows: MultiHeadAttention, shape: LatentShape, target: Variant
+    source: GroupedSource, split: RopeSplit, moments: ProjectionMoments?,
+    options: ConversionOptions
   ) throws {
     self.source = source
-    self.rows = rows
-    self.shape = shape
-    self.target = target
-    hidden = source.query.inputs
-    width = source.layout.shape.keyWidth
-    keyHeads = source.layout.shape.streams
-    queryHeads = keyHeads * source.layout.shape.queryHeadsPerStream
-    func refuse(_ reason: String) -> ConversionError {
-      ConversionError(target: target.notation, layer: source.layout.layer, reason: reason)
+    self.split = split
+    method = options.method
+    let nope = split.nopeRows
+    var stack = Self.reduced(source.weights, source, split)
+    let total = moments.map { moments in
+      // T · M · Tᵀ for a symmetric M: the same map of rows, twice. What the weights alone are cut to
+      // knows no means.
+      Self.reduced(
+        Self.reduced(
+          options.method == .calibrated ? source.carriedMoments(moments) : moments.second, source,
+          split
+        ).transposed, source, split)
     }
-    guard let rotary = source.options.rotary, rotary.pairing == .halfSplit else {
-      throw refuse("the source must rotate halves of its heads")
+    let isCalibrated = options.method == .calibrated
+    func energy(_ rows: Range<Int>) -> Double {
+      if isCalibrated, let total {
+        return rows.reduce(0) { $0 + total[$1, $1] }
+      }
+      let columns = stack.columns
+      return stack.values[rows.lowerBound * columns..<rows.upperBound * columns]
+        .reduce(0) { $0 + $1 * $1 }
     }
-    guard source.options.queryNorm == nil, source.options.keyNorm == nil else {
-      throw refuse("a model with query or key norms cannot be factorised")
+    let elements = split.nopeElements.reduce(0) { $0 + $1.count }
+    let keys = energy(0..<nope)
+    let values = energy(nope..<stack.rows)
+    // Where only rounding is left of the keys it is not worth a rank.
+    let matters = elements > 0 && keys > 1e-18 * values && values > 0
+    let balance =
+      matters ? ((values / Double(source.keyRows)) / (keys / Double(elements))).squareRoot() : 1
+    stack.scaleRows(0..<nope, by: balance)
+    self.balance = balance
+    weights = stack
+    seen = total.map { total in
+      var balanced = total
+      balanced.scaleRows(0..<nope, by: balance)
+      balanced.scaleColumns(0..<nope, by: balance)
+      return balanced
     }
-    guard source.query.bias == nil, rows.key?.bias == nil, rows.value?.bias == nil else {
-      throw refuse("a model with query, key or value biases cannot be factorised yet")
+    if method == .calibrated, var sum = seen, let moments {
+      try Self.addGram(of: stack, times: options.damping * moments.inputEnergy, to: &sum)
+      damped = sum
+    } else {
+      damped = nil
     }
-    guard shape.ropeSlices == 1 || shape.ropeSlices == keyHeads else {
-      throw refuse("expected one RoPE slice or \(keyHeads), one a key/value head")
-    }
-    guard shape.ropeWidth <= (shape.ropeSlices == 1 ? keyHeads : 1) * width else {
-      throw refuse("a RoPE slice of \(shape.ropeWidth) is wider than the keys")
-    }
-    guard rows.options.rotary == rotary else {
-      throw refuse("layers that share rows must rotate alike")
-    }
-    guard shape.valueWidth == width,
-      shape.nopeWidth == (shape.ropeSlices == 1 ? width : width - shape.ropeWidth)
-    else {
-      throw refuse("latent heads must keep the source's head width of \(width)")
-    }
-    frequencies = rotary.frequencies
-    let largest = min(hidden, keyHeads * (shape.nopeWidth + width))
-    guard shape.rank <= largest else {
-      throw refuse("rank \(shape.rank) is larger than the matrix; at most \(largest)")
+    if method == .calibrated, source.keysShiftFreely, let moments {
+      var column = Self.reduced(
+        DMatrix(rows: moments.mean.count, columns: 1, values: moments.mean), source, split)
+      column.scaleRows(0..<nope, by: balance)
+      mean = column
+    } else {
+      mean = nil
     }
   }
 
-  /// The module on `layout`.
-  func module(layout: KVLayout) throws -> LatentAttention {
-    guard let key = rows.key, let value = rows.value else {
-      throw ConversionError(
-        target: target.notation, layer: layout.layer, reason: "the source has no keys")
-    }
-    let queries = try source.query.matrix()
-    let keys = try key.matrix()
-    // The rows are the owner's: which pairs they keep must not depend on who reads them.
-    let split =
-      shape.ropeSlices == 1
-      ? try sharedSplit(queries: queries, keys: keys)
-      : try headSplit(queries: queries, keys: keys, choosing: try rows.query.matrix())
-    let latent = try factorise(
-      nopeKeys: split.nopeKeys, values: try value.matrix(), keyScale: Self.norm(keys))
-    let format = source.query.weight.format
-    var down: Linear?
-    if layout.ownsRows {
-      var rows = latent.down.values
-      rows += split.ropeKeys.values
-      down = try linear(
-        DMatrix(rows: shape.rowWidth, columns: hidden, values: rows), format)
-    }
-    var options = source.options
-    options.scale = source.options.scale ?? 1 / Float(width).squareRoot()
-    options.rotary = RotaryEmbedding(frequencies: split.frequencies, pairing: .halfSplit)
-    return LatentAttention(
-      layout: layout, shape: shape, query: try linear(split.queries, format), down: down,
-      keyUp: HeadwiseLinear(
-        weight: try linear(latent.keyUp, format).weight, heads: queryHeads),
-      valueUp: HeadwiseLinear(
-        weight: try linear(latent.valueUp, format).weight, heads: queryHeads),
-      output: source.output, options: options)
+  /// Rows of the stack, n.
+  var rows: Int { weights.rows }
+
+  /// [2·K·H × any] → [n × any]: position-free components of the keys over the values.
+  private static func reduced(
+    _ matrix: DMatrix, _ source: GroupedSource, _ split: RopeSplit
+  ) -> DMatrix {
+    split.nopeRows(of: matrix).stacked(
+      over: DMatrix(
+        rows: matrix.rows - source.keyRows, columns: matrix.columns,
+        values: Array(matrix.values[(source.keyRows * matrix.columns)...])))
   }
 
-  /// Keys and queries apart: what keeps its rotation and what loses its position.
-  private struct Split {
-    /// `[slices·P × D]`, each slice half-split.
-    var ropeKeys: DMatrix
-    /// `[K·d_n × D]`.
-    var nopeKeys: DMatrix
-    /// `[N(d_n + P) × D]`, each head [nope, rope].
-    var queries: DMatrix
-    /// One a pair and slice.
-    var frequencies: [Double]
+  /// sum += factor · stack · stackᵀ. In float32: a hundredth of the whole needs no more.
+  private static func addGram(
+    of stack: DMatrix, times factor: Double, to sum: inout DMatrix
+  ) throws(OutOfMemory) {
+    guard factor > 0 else { return }
+    let floats = try Matrix(rows: stack.rows, columns: stack.columns)
+    let gram = try Matrix(rows: stack.rows, columns: stack.rows)
+    stack.store(
+      to: MutableMatrixView(floats.pointer, rows: stack.rows, columns: stack.columns))
+    BLAS.syrk(
+      size: stack.rows, inner: stack.columns, a: floats.pointer, aStride: stack.columns,
+      c: gram.pointer, cStride: stack.rows)
+    let n = stack.rows
+    sum.values.withUnsafeMutableBufferPointer { values in
+      for row in 0..<n {
+        for column in row..<n {
+          values[row * n + column] += factor * Double(gram.pointer[row * n + column])
+        }
+      }
+    }
+    sum.mirrorUpperTriangle()
   }
 
-  /// One RoPE slice for all heads: the P/2 components of most energy over all frequencies.
-  private func sharedSplit(queries: DMatrix, keys: DMatrix) throws -> Split {
-    struct Component {
-      var pair: Int
-      var energy: Double
-      /// Weight of each key head.
-      var readout: [Double]
-    }
-    let pairs = width / 2
-    var components: [Component] = []
-    for pair in 0..<pairs {
-      var gram = DMatrix(rows: keyHeads, columns: keyHeads)
-      for left in 0..<keyHeads {
-        for right in 0...left {
-          var sum = 0.0
-          for part in [pair, pair + pairs] {
-            for column in 0..<hidden {
-              sum += keys[left * width + part, column] * keys[right * width + part, column]
-            }
-          }
-          gram[left, right] = sum
-          gram[right, left] = sum
-        }
-      }
-      let eigen = try LAPACK.symmetricEigen(gram)
-      for index in 0..<keyHeads {
-        components.append(
-          Component(
-            pair: pair, energy: eigen.values[index],
-            readout: (0..<keyHeads).map { eigen.vectors[index, $0] }))
-      }
-    }
-    let ranked = components.enumerated().sorted {
-      ($1.element.energy, $0.offset) < ($0.element.energy, $1.offset)
-    }
-    let kept = ranked.prefix(shape.ropeWidth / 2).map(\.element).sorted { $0.pair < $1.pair }
+  /// Energy along each direction, most first: eigenvalues, or squared singular values.
+  func spectrum() throws -> [Double] { try decompose(0).energies }
 
-    var ropeKeys = DMatrix(rows: shape.ropeWidth, columns: hidden)
-    var nopeKeys = keys
-    var split = DMatrix(rows: queryHeads * shape.headWidth, columns: hidden)
-    let group = queryHeads / keyHeads
-    for head in 0..<queryHeads {
-      for row in 0..<width {
-        split.copyRow(head * shape.headWidth + row, from: queries, head * width + row)
-      }
+  /// Orthonormal directions, [rank × n], and the energy along all of them. Past the n-th there are
+  /// none: those rows are zero.
+  private func decompose(_ rank: Int) throws -> (directions: DMatrix, energies: [Double]) {
+    let count = min(rank, rows)
+    var directions: DMatrix
+    let energies: [Double]
+    if let damped {
+      let eigen = try LAPACK.leadingEigen(damped, count: count)
+      (directions, energies) = (eigen.vectors, eigen.values.map { max(0, $0) })
+    } else {
+      let svd = try LAPACK.svd(weights)
+      let left = svd.u.prefixColumns(min(count, svd.singular.count)).transposed
+      (directions, energies) = (left, svd.singular.map { $0 * $0 })
     }
-    for (index, component) in kept.enumerated() {
-      for (half, part) in [component.pair, component.pair + pairs].enumerated() {
-        let row = index + half * kept.count
-        for head in 0..<keyHeads {
-          ropeKeys.addRow(
-            row, component.readout[head], of: keys, head * width + part)
-        }
-        for head in 0..<keyHeads {
-          nopeKeys.addRow(head * width + part, -component.readout[head], of: ropeKeys, row)
-        }
-        for head in 0..<queryHeads {
-          split.addRow(
-            head * shape.headWidth + shape.nopeWidth + row, component.readout[head / group],
-            of: queries, head * width + part)
-        }
-      }
+    if directions.rows < rank {
+      directions = directions.stacked(
+        over: DMatrix(rows: rank - directions.rows, columns: rows))
     }
-    return Split(
-      ropeKeys: ropeKeys, nopeKeys: nopeKeys, queries: split,
-      frequencies: kept.map { frequencies[$0.pair] })
+    return (directions, energies)
   }
 
-  /// A RoPE slice for each key head: its P/2 pairs of largest ‖query pair‖·‖key pair‖.
-  /// - Parameter choosing: queries of the layer that owns the rows.
-  private func headSplit(
-    queries: DMatrix, keys: DMatrix, choosing: DMatrix
-  ) throws -> Split {
-    let pairs = width / 2
-    let kept = shape.ropeWidth / 2
-    let group = queryHeads / keyHeads
-    var split = Split(
-      ropeKeys: DMatrix(rows: shape.ropeWidth * keyHeads, columns: hidden),
-      nopeKeys: DMatrix(rows: keyHeads * shape.nopeWidth, columns: hidden),
-      queries: DMatrix(rows: queryHeads * shape.headWidth, columns: hidden), frequencies: [])
-    for head in 0..<keyHeads {
-      func norm(_ matrix: DMatrix, _ row: Int) -> Double {
-        (0..<hidden).reduce(0) { $0 + matrix[row, $1] * matrix[row, $1] }
-      }
-      let energy = (0..<pairs).map { pair in
-        let key = norm(keys, head * width + pair) + norm(keys, head * width + pair + pairs)
-        return (head * group..<(head + 1) * group).reduce(0.0) { sum, query in
-          let size =
-            norm(choosing, query * width + pair) + norm(choosing, query * width + pair + pairs)
-          return sum + (key * size).squareRoot()
-        }
-      }
-      let order = (0..<pairs).sorted { (energy[$1], $0) < (energy[$0], $1) }
-      let rotated = order.prefix(kept).sorted()
-      let rest = order.dropFirst(kept).sorted()
-      let ropeParts = rotated + rotated.map { $0 + pairs }
-      let nopeParts = rest + rest.map { $0 + pairs }
-      for (index, part) in ropeParts.enumerated() {
-        split.ropeKeys.copyRow(head * shape.ropeWidth + index, from: keys, head * width + part)
-      }
-      for (index, part) in nopeParts.enumerated() {
-        split.nopeKeys.copyRow(head * shape.nopeWidth + index, from: keys, head * width + part)
-      }
-      for query in head * group..<(head + 1) * group {
-        for (index, part) in (nopeParts + ropeParts).enumerated() {
-          split.queries.copyRow(
-            query * shape.headWidth + index, from: queries, query * width + part)
-        }
-      }
-      split.frequencies += rotated.map { frequencies[$0] }
+  /// The latent of `rank` elements, or, for nil, of all rows as they are: nothing but the RoPE split.
+  func basis(rank: Int?) throws -> LatentBasis {
+    guard let rank else {
+      return makeBasis(nil, energies: [])
     }
-    return split
+    let (directions, energies) = try decompose(rank)
+    return makeBasis(directions, energies: energies)
   }
 
-  private static func norm(_ matrix: DMatrix) -> Double {
-    matrix.values.reduce(0) { $0 + $1 * $1 }.squareRoot()
+  /// - Parameter directions: nil: every row of the stack as it is.
+  private func makeBasis(_ directions: DMatrix?, energies: [Double]) -> LatentBasis {
+    let nope = split.nopeRows
+    let rank = directions?.rows ?? rows
+    let up = directions?.transposed ?? .identity(rows)
+    var keyRows = up.prefixRows(nope)
+    keyRows.scaleRows(0..<nope, by: 1 / balance)
+    let width = source.width
+    let keyUp = (0..<source.heads).map { split.nopeElements(ofHead: $0, from: keyRows).transposed }
+    let valueUp = (0..<source.heads).map { head in
+      let first = (nope + head * width) * rank
+      return DMatrix(
+        rows: width, columns: rank, values: Array(up.values[first..<first + width * rank]))
+    }
+    let bias = DMatrix(rows: source.bias.count, columns: 1, values: source.bias)
+    var carried = Self.reduced(
+      DMatrix(rows: source.bias.count, columns: 1, values: source.carriedBias), source, split)
+    carried.scaleRows(0..<nope, by: balance)
+    func projected(_ matrix: DMatrix) -> DMatrix {
+      directions?.multiplied(by: matrix) ?? matrix
+    }
+    var valueBias = source.weightsSumToOne ? Array(source.bias[source.keyRows...]) : []
+    if let mean, let directions {
+      // What the latent misses of the values' mean.
+      let kept = directions.multiplied(by: projected(mean), transposeSelf: true)
+      for row in nope..<rows { valueBias[row - nope] += mean.values[row] - kept.values[row] }
+    }
+    let downBias = projected(carried).values + split.ropeRows(of: bias).values
+    return LatentBasis(
+      split: split, rank: rank,
+      down: projected(weights).stacked(over: split.ropeRows(of: source.weights)),
+      downBias: downBias.allSatisfy { $0 == 0 } ? nil : downBias, keyUp: keyUp,
+      valueUp: valueUp, valueBias: valueBias,
+      energies: energies,
+      errors: directions.map(errors) ?? LatentBasis.Errors(keys: 0, values: 0, both: 0))
   }
 
-  /// Down- and up-projections of rank r of the stacked [position-free keys; values].
-  /// - Parameter keyScale: norm of the keys before the split. Rounding of them that remains is not
-  ///   worth a rank: it is left at its own size instead of being raised to that of the values.
-  private func factorise(
-    nopeKeys: DMatrix, values: DMatrix, keyScale: Double
-  ) throws -> (down: DMatrix, keyUp: DMatrix, valueUp: DMatrix) {
-    let (keyNorm, valueNorm) = (Self.norm(nopeKeys), Self.norm(values))
-    let balance = keyNorm > 1e-9 * keyScale && valueNorm > 0 ? valueNorm / keyNorm : 1
-    let stacked = DMatrix(
-      rows: nopeKeys.rows + values.rows, columns: hidden,
-      values: nopeKeys.values.map { $0 * balance } + values.values)
-    let svd = try LAPACK.svd(stacked)
-    let rank = shape.rank
-    let group = queryHeads / keyHeads
-    // Stored for the absorbed path: [N][r][d_n] and [N][d_v][r].
-    var keyUp = DMatrix(rows: queryHeads * rank, columns: shape.nopeWidth)
-    var valueUp = DMatrix(rows: queryHeads * shape.valueWidth, columns: rank)
-    for head in 0..<queryHeads {
-      let keyRow = head / group * shape.nopeWidth
-      let valueRow = nopeKeys.rows + head / group * shape.valueWidth
-      for index in 0..<rank {
-        for part in 0..<shape.nopeWidth {
-          keyUp[head * rank + index, part] =
-            svd.u[keyRow + part, index] * svd.singular[index] / balance
-        }
-        for part in 0..<shape.valueWidth {
-          valueUp[head * shape.valueWidth + part, index] =
-            svd.u[valueRow + part, index] * svd.singular[index]
+  /// Relative errors of keys and values over the calibration tokens, of the weights without any.
+  private func errors(_ directions: DMatrix) -> LatentBasis.Errors {
+    let nope = split.nopeRows
+    // E(I − P)y yᵀ(I − P) with P = RᵀR; its diagonal, row by row.
+    let total: [Double]
+    var residual: [Double]
+    if let seen {
+      let image = directions.multiplied(by: seen)
+      let again = image.multiplied(by: directions, transposeOther: true)
+        .multiplied(by: directions)
+      total = (0..<rows).map { seen[$0, $0] }
+      residual = total
+      for row in 0..<directions.rows {
+        for column in 0..<rows {
+          residual[column] +=
+            directions[row, column] * (again[row, column] - 2 * image[row, column])
         }
       }
+    } else {
+      let kept = directions.multiplied(
+        by: directions.multiplied(by: weights), transposeSelf: true)
+      let columns = weights.columns
+      func squares(_ row: Int, _ element: (Int) -> Double) -> Double {
+        (row * columns..<(row + 1) * columns).reduce(0) { $0 + element($1) * element($1) }
+      }
+      total = (0..<rows).map { squares($0) { weights.values[$0] } }
+      residual = (0..<rows).map { squares($0) { weights.values[$0] - kept.values[$0] } }
     }
-    return (svd.vt.prefixRows(rank), keyUp, valueUp)
-  }
-
-  private func linear(_ matrix: DMatrix, _ format: WeightFormat) throws(OutOfMemory) -> Linear {
-    let values = matrix.values.map { Float($0) }
-    return Linear(
-      weight: try WeightMatrix(
-        outputs: matrix.rows, inputs: matrix.columns, format: format, values: values))
+    func relative(_ range: Range<Int>) -> Double {
+      let whole = range.reduce(0) { $0 + total[$1] }
+      return whole > 0 ? (max(0, range.reduce(0) { $0 + residual[$1] }) / whole).squareRoot() : 0
+    }
+    return LatentBasis.Errors(
+      keys: relative(0..<nope), values: relative(nope..<rows), both: relative(0..<rows))
   }
 }
 
-extension Linear {
-  /// The weights in float64, `[outputs × inputs]`.
-  func matrix() throws(OutOfMemory) -> DMatrix {
-    let floats = try Matrix(rows: outputs, columns: inputs)
-    weight.decodeRows(0..<outputs, to: floats.pointer)
-    return DMatrix(floats.view)
+/// The rows of one layer in latent form, and how its key heads read them.
+///
+/// Shapes: r rank, P RoPE width, d_n position-free width, H head width, D hidden width.
+struct LatentBasis {
+  /// What the rank reduction loses: relative Frobenius errors, position-free keys and values
+  /// balanced where they are taken together.
+  struct Errors: Sendable, Hashable {
+    var keys: Double
+    var values: Double
+    var both: Double
   }
+
+  let split: RopeSplit
+  let rank: Int
+  /// [(r + slices·P) × D].
+  let down: DMatrix
+  let downBias: [Double]?
+  /// [r × d_n] a key head.
+  let keyUp: [DMatrix]
+  /// [H × r] a key head.
+  let valueUp: [DMatrix]
+  /// What the values' bias adds to every head, K·H elements; empty where the latent carries it.
+  let valueBias: [Double]
+  /// Energy along all directions, most first; empty where nothing was decomposed.
+  let energies: [Double]
+  let errors: Errors
 }
 
 extension DMatrix {
-  mutating func copyRow(_ row: Int, from other: DMatrix, _ otherRow: Int) {
-    for column in 0..<columns { self[row, column] = other[otherRow, column] }
+  static func identity(_ size: Int) -> DMatrix {
+    var result = DMatrix(rows: size, columns: size)
+    for index in 0..<size { result[index, index] = 1 }
+    return result
   }
 
-  mutating func addRow(_ row: Int, _ factor: Double, of other: DMatrix, _ otherRow: Int) {
-    for column in 0..<columns { self[row, column] += factor * other[otherRow, column] }
+  mutating func scaleRows(_ range: Range<Int>, by factor: Double) {
+    for index in range.lowerBound * columns..<range.upperBound * columns {
+      values[index] *= factor
+    }
+  }
+
+  mutating func scaleColumns(_ range: Range<Int>, by factor: Double) {
+    for row in 0..<rows {
+      for column in range { values[row * columns + column] *= factor }
+    }
   }
 }

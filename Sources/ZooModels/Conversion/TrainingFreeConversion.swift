@@ -9,43 +9,32 @@ extension DecoderModel {
   /// Key and value heads of a group are mean-pooled (arXiv 2305.13245); latent rows come from a
   /// rotation of the key heads that commutes with RoPE and a singular value decomposition
   /// (arXiv 2502.07864, weights only); layers that share rows lose their key and value projections;
-  /// windows change no weight. Everything but attention is shared with the source, not copied.
+  /// windows change no weight. Everything but attention is shared with the source, not copied. This is
+  /// the conversion of `eval --variants` and of suites.
   ///
   /// What such a conversion loses says nothing about a variant that was trained.
   /// - Throws: `NotationError`, `ConversionError`, `LAPACKError`, `OutOfMemory`.
   public func converted(to target: Variant) throws -> DecoderModel {
     let layouts = try target.layouts(for: geometry)
-    let sources = try self.layers.enumerated().map { index, layer in
-      guard let source = layer.attention as? MultiHeadAttention, source.layout.ownsRows else {
-        throw ConversionError(
-          target: target.notation, layer: index,
-          reason: "the source has no keys and values of its own; expected mha, gqa or mqa")
-      }
-      return source
-    }
-    let layers = try layouts.map { layout in
-      var copy = self.layers[layout.layer]
-      copy.attention = try Self.attention(
-        sources[layout.layer], rows: sources[layout.owner], to: layout, target: target)
+    var converter = LayerConverter(
+      target: target, layouts: layouts,
+      options: ConversionOptions(method: .weightsOnly, fold: 1, frequencies: .byEnergy))
+    let converted = try layers.enumerated().map { index, layer in
+      var copy = layer
+      copy.attention = try converter.convert(layer.attention, layer: index, moments: nil).attention
       return copy
     }
-    return DecoderModel(
-      geometry: geometry, variant: target, settings: settings, layouts: layouts,
-      embedding: embedding, layers: layers, finalNorm: finalNorm,
-      head: head.weight === embedding ? nil : head, weightSource: weightSource,
-      weightHash: weightHash)
+    return replacing(layers: converted, variant: target, layouts: layouts)
   }
 
-  private static func attention(
-    _ source: MultiHeadAttention, rows: MultiHeadAttention, to layout: KVLayout, target: Variant
-  ) throws -> any AttentionModule {
-    switch layout.heads {
-    case .grouped(let keyValueHeads):
-      return try source.pooled(to: layout, keyValueHeads: keyValueHeads, target: target)
-    case .latent(let shape):
-      return try LatentFactorisation(source: source, rows: rows, shape: shape, target: target)
-        .module(layout: layout)
-    }
+  /// The model with other layers, of another variant.
+  func replacing(
+    layers: [DecoderLayer], variant: Variant, layouts: [KVLayout]
+  ) -> DecoderModel {
+    DecoderModel(
+      geometry: geometry, variant: variant, settings: settings, layouts: layouts,
+      embedding: embedding, layers: layers, finalNorm: finalNorm, head: untiedHead,
+      weightSource: weightSource, weightHash: weightHash)
   }
 }
 

@@ -19,7 +19,7 @@ public final class CheckpointFolderWriter {
   /// The final path.
   public var path: String { folder.path }
   /// What `config.json` will say.
-  public let config: HFConfig
+  public private(set) var config: HFConfig
   private let folder: OutputFolder
   private let shards: ShardSequence
   private var parts: Set<Part> = []
@@ -88,6 +88,7 @@ public final class CheckpointFolderWriter {
     }
     let tensors = LayerTensors(config: config, file: path, index: index)
     for tensor in try tensors.all(of: layer) { try shards.append(tensor) }
+    config.native?.note(layer.attention, layer: index)
   }
 
   /// Writes the gain of the last norm, [D], and the output head, [V × D]; nil where it is the

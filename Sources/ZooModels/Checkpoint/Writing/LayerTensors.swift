@@ -18,6 +18,8 @@ struct LayerTensors {
   func all(of layer: DecoderLayer) throws -> [OutputTensor] {
     let attention: [OutputTensor]
     switch layer.attention {
+    case let module where config.native != nil:
+      attention = try NativeTensors(file: file, index: index).all(of: module)
     case let module as MultiHeadAttention:
       attention = try grouped(module)
     case let module as LatentAttention:

@@ -7,8 +7,18 @@ extension CheckpointLayers {
   /// MHA, GQA or MQA of a layer.
   func groupedAttention(_ layout: KVLayout) throws -> any AttentionModule {
     let names = LlamaTensorNames.layer(layout.layer)
+    return MultiHeadAttention(
+      layout: layout, query: try projection(names, .query), key: try projection(names, .key),
+      value: try projection(names, .value), output: try projection(names, .output),
+      options: try groupedOptions(layer: layout.layer))
+  }
+
+  /// What the architecture has beside the projections of grouped heads.
+  func groupedOptions(layer: Int) throws -> AttentionOptions {
+    let names = LlamaTensorNames.layer(layer)
     let architecture = config.architecture
-    let rope = layout.reach.window == nil ? config.rope : config.localRope ?? config.rope
+    let isLocal = config.window(ofLayer: layer) != nil
+    let rope = isLocal ? config.localRope ?? config.rope : config.rope
     var options = AttentionOptions(
       rotary: RotaryEmbedding(
         rope, width: config.headDimension, maximumPositions: config.maximumPositions))
@@ -22,10 +32,7 @@ extension CheckpointLayers {
     }
     if let scalar = config.queryScalar { options.scale = Float(1 / scalar.squareRoot()) }
     if let cap = config.attentionSoftCap { options.softCap = Float(cap) }
-    return MultiHeadAttention(
-      layout: layout, query: try projection(names, .query), key: try projection(names, .key),
-      value: try projection(names, .value), output: try projection(names, .output),
-      options: options)
+    return options
   }
 
   /// Epsilon of the norms of latents, whatever the configuration says of the others.

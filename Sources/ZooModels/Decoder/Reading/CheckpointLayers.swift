@@ -27,6 +27,7 @@ public final class CheckpointLayers: LayerSource {
   ) throws {
     config = folder.config
     geometry = ModelGeometry(config, name: name)
+    try config.native?.check(geometry, folder: folder.path)
     variant = try AxisRegistry.standard.variant(geometry.native)
     layouts = try variant.layouts(for: geometry)
     settings = DecoderSettings(config)
@@ -53,8 +54,10 @@ public final class CheckpointLayers: LayerSource {
   public func layer(_ index: Int) throws -> DecoderLayer {
     let names = LlamaTensorNames.layer(index)
     let attention =
-      config.architecture.isLatent
-      ? try latentAttention(layouts[index]) : try groupedAttention(layouts[index])
+      config.native != nil
+      ? try nativeAttention(layouts[index])
+      : config.architecture.isLatent
+        ? try latentAttention(layouts[index]) : try groupedAttention(layouts[index])
     let feedForward = try feedForward(index)
     guard config.architecture.isGemma else {
       return DecoderLayer(

@@ -25,6 +25,7 @@ extension ModelGeometry {
 extension HFConfig {
   /// The variant that the weights are stored as, in the notation.
   public var notation: String {
+    if let native { return native.variant }
     let heads = headNotation
     guard let slidingWindow else { return heads }
     let windows = (0..<layerCount).map { window(ofLayer: $0) != nil }
