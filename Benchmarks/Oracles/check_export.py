@@ -20,6 +20,7 @@ import os
 import subprocess
 import sys
 import tempfile
+import warnings
 
 import torch
 import transformers
@@ -201,6 +202,8 @@ def main():
         parser.error("give --reference or --attnzoo")
     transformers.utils.logging.set_verbosity_error()
     transformers.utils.logging.disable_progress_bar()
+    # Newer releases call past_key_values `cache`; both are taken.
+    warnings.filterwarnings("ignore", category=FutureWarning)
     torch.set_num_threads(2)
     with tempfile.TemporaryDirectory() as scratch:
         good = random_models(options, scratch) if options.oracle else one_folder(options, scratch)

@@ -105,6 +105,8 @@ public struct ConversionRecord: Codable, Sendable {
   public var text: Text?
   public var layers: [Layer]
   public var model: Model
+  /// What the written form cost beside the conversion; absent where it cost nothing.
+  public var export: ExportRecord?
 
   /// - Parameter command: the command line that repeats the conversion.
   public init(

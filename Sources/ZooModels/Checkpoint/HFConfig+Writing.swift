@@ -1,7 +1,10 @@
 extension HFConfig {
   /// The text of a `config.json`: sorted keys, RoPE in the newer and the older form, every field
   /// explicit.
-  public var json: String {
+  public var json: String { JSONValue.object(members).text(indented: true) + "\n" }
+
+  /// The keys of a `config.json` and their values.
+  var members: [String: JSONValue] {
     func optional(_ value: Int?) -> JSONValue { value.map { .integer($0) } ?? .null }
     var members: [String: JSONValue] = [
       "architectures": .array([.string(architecture.name)]),
@@ -56,7 +59,7 @@ extension HFConfig {
       members["torch_dtype"] = .string(dtypeName)
     }
     if let native { add(native.members(of: architecture)) }
-    return JSONValue.object(members).text(indented: true) + "\n"
+    return members
   }
 
   /// Newer and older readers find the same RoPE.

@@ -38,6 +38,9 @@ public final class ConvertedFolder {
   private let config: HFConfig
   private let dtype: TensorDType
   private let shardBytes: Int
+  private let copied: CheckpointFolder?
+  private let isBiasFree: Bool
+  private let queryBias: Bool
   private var writer: CheckpointFolderWriter?
 
   /// - Parameters:
@@ -45,12 +48,18 @@ public final class ConvertedFolder {
   ///   - config: the source's.
   ///   - first: the source's first layer.
   ///   - target: with a rank for every layer.
+  ///   - isBiasFree: whether layers come with norms of their own (``BiasFreeFit``), which leaves the whole
+  ///     rank to them.
+  ///   - dtype: nil: as the source stores its weights.
+  ///   - copied: the source's folder, of which tensors that stay are copied as they lie.
   /// - Throws: `CheckpointError` where the path is taken or the choice cannot be had;
   ///   `NotationError`.
   public init(
     path: String, source: any LayerSource, config: HFConfig, first: DecoderLayer,
     target: Variant, options: ConversionOptions, choice: Choice = .automatic,
-    dtype: TensorDType, shardBytes: Int = CheckpointFolderWriter.defaultShardBytes
+    isBiasFree: Bool = false, dtype: TensorDType,
+    shardBytes: Int = CheckpointFolderWriter.defaultShardBytes,
+    copying copied: CheckpointFolder? = nil
   ) throws {
     try OutputFolder.requireFree(path)
     self.path = path
@@ -59,15 +68,24 @@ public final class ConvertedFolder {
     self.target = target
     self.dtype = dtype
     self.shardBytes = shardBytes
+    self.copied = copied
+    self.isBiasFree = isBiasFree
+    queryBias = first.attention.queryBias?.contains { $0 != 0 } ?? false
     let layouts = try target.layouts(for: source.geometry)
     let published = try Self.published(
       layouts: layouts, config: config, first: first, target: target, options: options,
-      dtype: dtype)
+      dtype: dtype, isBiasFree: isBiasFree)
+    if isBiasFree, published.form != .deepseek || choice == .native {
+      throw CheckpointError(
+        kind: .unsupported, file: path, place: target.notation,
+        found: published.form == nil ? published.reason : "no \(Form.deepseek.rawValue) form",
+        expected: "latent attention that DeepseekV3ForCausalLM can say, to do without biases")
+    }
     if choice == .native {
       (form, factorised) = (.native, target)
     } else if let form = published.form {
       self.form = form
-      factorised = form == .deepseek ? try target.withRank { $0 - 1 } : target
+      factorised = form == .deepseek && !isBiasFree ? try target.withRank { $0 - 1 } : target
     } else if choice == .automatic {
       (form, factorised) = (.native, target)
     } else {
@@ -86,7 +104,7 @@ public final class ConvertedFolder {
   /// The published form of a target, or why there is none.
   private static func published(
     layouts: [KVLayout], config: HFConfig, first: DecoderLayer, target: Variant,
-    options: ConversionOptions, dtype: TensorDType
+    options: ConversionOptions, dtype: TensorDType, isBiasFree: Bool
   ) throws -> (form: Form?, reason: String) {
     guard layouts.contains(where: { $0.shape.valueIsKeyPrefix }) else {
       do {
@@ -107,17 +125,21 @@ public final class ConvertedFolder {
     else { return (nil, "a source without rotated heads") }
     guard heads.rank > 1, options.frequencies != .byEnergy,
       RopeSplit.allowsStock(ropeWidth: heads.ropeWidth, pairs: rotary.frequencies.count),
-      StockRotary.theta(
-        of: stride(from: 0, to: rotary.frequencies.count, by: rotary.width / heads.ropeWidth)
-          .map { rotary.frequencies[$0] }, preferring: config.rope.theta) != nil
+      case .latent(let shape) = layouts[0].heads
     else { return (nil, "RoPE frequencies of its own") }
-    guard module.query.bias?.allSatisfy({ $0 == 0 }) ?? true else {
-      return (nil, "a bias of the queries")
+    let kept = stride(from: 0, to: rotary.frequencies.count, by: rotary.width / heads.ropeWidth)
+      .map { rotary.frequencies[$0] }
+    do throws(CheckpointError) {
+      _ = try HFConfig.deepseekV3(for: config, latent: shape, frequencies: kept)
+    } catch {
+      return (nil, error.found)
     }
     guard module.options.sinkLogits == nil, module.options.softCap == 0 else {
       return (nil, "sink logits or a soft cap")
     }
-    guard dtype != .f16 else { return (nil, "float16, which the constant channel leaves") }
+    guard dtype != .f16 || isBiasFree else {
+      return (nil, "float16, which the constant channel leaves")
+    }
     return (.deepseek, "")
   }
 
@@ -125,8 +147,15 @@ public final class ConvertedFolder {
   /// - Throws: `CheckpointError`, `OutOfMemory`.
   public func write(_ layer: DecoderLayer, index: Int) throws {
     if writer == nil {
-      let writer = try CheckpointFolderWriter(
-        path: path, config: try writtenConfig(layer), dtype: dtype, shardBytes: shardBytes)
+      let config = try writtenConfig(layer)
+      let writer: CheckpointFolderWriter
+      if let copied {
+        writer = try CheckpointFolderWriter(
+          path: path, config: config, dtype: dtype, shardBytes: shardBytes, copying: copied)
+      } else {
+        writer = try CheckpointFolderWriter(
+          path: path, config: config, dtype: dtype, shardBytes: shardBytes)
+      }
       try writer.write(embedding: try source.embedding())
       self.writer = writer
     }
@@ -142,7 +171,8 @@ public final class ConvertedFolder {
         preconditionFailure("a latent target has latent layers")
       }
       return try HFConfig.deepseekV3(
-        for: config, latent: module.shape, frequencies: module.options.rotary?.frequencies ?? [])
+        for: config, latent: module.shape, frequencies: module.options.rotary?.frequencies ?? [],
+        norm: isBiasFree ? .ownNorm : .constantChannel, queryBias: queryBias)
     case .native:
       var result = config
       result.native = HFNativeAttention(
@@ -162,6 +192,11 @@ public final class ConvertedFolder {
     for file in files { try writer.add(file: file.name, contents: file.contents) }
     try writer.finish()
   }
+}
+
+extension AttentionModule {
+  /// The bias of a grouped layer's queries.
+  fileprivate var queryBias: [Float]? { (self as? MultiHeadAttention)?.query.bias }
 }
 
 extension Variant {

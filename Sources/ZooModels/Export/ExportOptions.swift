@@ -4,15 +4,11 @@ public struct ExportOptions: Sendable, Hashable {
   public var dtype: TensorDType?
   /// Most bytes of data in one weight file.
   public var shardBytes: Int
-  /// What becomes of the norm that stock latent attention applies.
-  public var latentNorm: LatentNormForm
 
   public init(
-    dtype: TensorDType? = nil, shardBytes: Int = CheckpointFolderWriter.defaultShardBytes,
-    latentNorm: LatentNormForm = .constantChannel
+    dtype: TensorDType? = nil, shardBytes: Int = CheckpointFolderWriter.defaultShardBytes
   ) {
     self.dtype = dtype
     self.shardBytes = shardBytes
-    self.latentNorm = latentNorm
   }
 }

@@ -20,11 +20,13 @@ extension HFConfig {
   ///   - frequencies: those of the layers' RoPE slice, d_r/2 in any order.
   ///   - norm: what becomes of the stock norm. With the constant channel `kv_lora_rank` is one more
   ///     than `latent.rank`, so that for a row of 512 + 64 layers are factorised to rank 511.
+  ///   - queryBias: whether a layer's queries have a bias, which goes into a low-rank projection of rank
+  ///     D + 1 (``StockQueries``); with the constant channel only.
   /// - Throws: `CheckpointError` of kind `unsupported` where no configuration has these frequencies
   ///   or the shape has several RoPE slices.
   public static func deepseekV3(
     for source: HFConfig, latent: LatentShape, frequencies: [Double],
-    norm: LatentNormForm = .constantChannel
+    norm: LatentNormForm = .constantChannel, queryBias: Bool = false
   ) throws(CheckpointError) -> HFConfig {
     func unsupported(_ found: String, _ expected: String) -> CheckpointError {
       CheckpointError(
@@ -36,8 +38,16 @@ extension HFConfig {
         "a RoPE slice for each of \(latent.ropeSlices) key/value heads",
         "one shared slice, as in mla:R+P")
     }
+    let plain: [HFArchitecture] = [.llama, .mistral, .qwen2, .deepseekV3]
+    guard plain.contains(source.architecture), source.mixture == nil, !source.hasMLPBias,
+      source.native == nil
+    else {
+      throw unsupported(
+        source.mixture == nil ? "\(source.architecture.name)" : "a mixture of experts",
+        "a source whose MLPs and norms are Llama's")
+    }
     guard frequencies.count * 2 == latent.ropeWidth,
-      let theta = StockRotary.theta(of: frequencies, preferring: source.rope.theta)
+      let rope = StockRotary.rope(of: frequencies, source: source)
     else {
       throw unsupported(
         "RoPE frequencies that no configuration of DeepseekV3ForCausalLM has",
@@ -54,19 +64,13 @@ extension HFConfig {
     config.mixture = nil
     config.quantisation = nil
     config.hasAttentionBias = norm == .constantChannel
-    config.rope = HFRope(theta: theta)
+    config.rope = rope
     config.keyValueLatentRank = latent.rank + (norm == .constantChannel ? 1 : 0)
-    config.queryLatentRank = nil
+    config.queryLatentRank =
+      queryBias && norm == .constantChannel ? source.hiddenSize + 1 : nil
     config.ropeHeadDimension = latent.ropeWidth
     config.nopeHeadDimension = latent.nopeWidth
     config.valueHeadDimension = latent.valueWidth
     return config
-  }
-}
-
-extension StockRotary {
-  /// The frequencies of a configuration's RoPE on `width` elements.
-  static func frequencies(of rope: HFRope, width: Int) -> [Double] {
-    frequencies(theta: rope.theta, width: width)
   }
 }

@@ -62,16 +62,22 @@ public struct StockLatentAttention: Sendable {
   ///   - rank: the latent width to be written: one more than the source's, or the source's where one
   ///     of its channels is zero for every input or where it normalises its latents itself.
   ///   - inputGain: the gain of the norm before attention, D elements.
-  ///   - frequencies: those of the configuration, d_r/2, in its order.
+  ///   - rotary: that of the configuration, of width d_r and interleaved.
+  ///   - stretch: what the configuration multiplies the stock scale by.
+  ///   - queryRank: the rank of the queries to be written: the source's own; nil: projected at once;
+  ///     D + 1: with a constant beside the hidden state that carries a bias.
   ///   - place: for errors.
   /// - Throws: `CheckpointError` of kind `unsupported`, one line, for what the stock layer cannot
   ///   express; `OutOfMemory`.
   public init(
-    _ source: LatentAttention, rank: Int, inputGain: [Float], frequencies: [Double], place: Place
+    _ source: LatentAttention, rank: Int, inputGain: [Float], rotary: RotaryEmbedding,
+    stretch: Double = 1, queryRank: Int? = nil, place: Place
   ) throws {
     let down = try Self.requireExpressible(source, place)
-    let order = try Self.order(of: source, frequencies, place)
-    let queries = try Self.queries(source, order)
+    let order = try Self.order(of: source, rotary, place)
+    let queries = try StockQueries(
+      source, order: order, stretch: stretch, queryRank: queryRank, inputGain: inputGain,
+      place: place)
     var rows = try Self.floats(down.weight)
     Self.arrange(&rows, pairs: order, first: source.shape.rank, from: source, columns: down.inputs)
     var bias = down.bias.map { Self.arranged($0, pairs: order, source: source) }
@@ -102,7 +108,7 @@ public struct StockLatentAttention: Sendable {
         }
         channel = free
       }
-      let constant = exp2((log2(max(bound, 1e-30))).rounded(.up) + Double(Self.headroom))
+      let constant = Self.constant(above: bound)
       var biases = bias ?? [Float](repeating: 0, count: rank + source.shape.ropeWidth)
       biases[channel] = Float(constant)
       bias = biases
@@ -110,8 +116,8 @@ public struct StockLatentAttention: Sendable {
       latents.setConstant(constant, channel: channel)
     }
     module = try latents.module(
-      query: queries, down: rows, bias: bias,
-      rotary: RotaryEmbedding(frequencies: frequencies, pairing: .interleaved))
+      queries: queries, down: rows, bias: bias, rotary: rotary,
+      scale: stretch == 1 ? nil : Float(stretch / Double(source.shape.headWidth).squareRoot()))
   }
 
   /// The source's down-projection, where the stock layer can express all of the source.
@@ -135,24 +141,16 @@ public struct StockLatentAttention: Sendable {
     guard options.softCap == 0, options.sinkLogits == nil else {
       throw place.unsupported("a soft cap or sink logits", expected: "a plain softmax")
     }
-    guard source.queryDown == nil else {
-      throw place.unsupported("low-rank queries", expected: "queries projected at once")
-    }
-    if let rotary = options.rotary, rotary.magnitude != 1 || rotary.growth != nil {
-      throw place.unsupported("a scaled RoPE", expected: "plain RoPE")
-    }
-    guard source.query.bias?.allSatisfy({ $0 == 0 }) ?? true else {
-      throw place.unsupported("a bias of the queries", expected: "none: q_proj has no place for it")
-    }
     return down
   }
 
   /// Which of the source's pairs stands at each place of the configuration's frequencies.
   private static func order(
-    of source: LatentAttention, _ frequencies: [Double], _ place: Place
+    of source: LatentAttention, _ stock: RotaryEmbedding, _ place: Place
   ) throws(CheckpointError) -> [Int] {
-    guard let rotary = source.options.rotary,
-      let order = StockRotary.order(of: rotary.frequencies, as: frequencies)
+    guard let rotary = source.options.rotary, rotary.magnitude == stock.magnitude,
+      rotary.growth == stock.growth,
+      let order = StockRotary.order(of: rotary.frequencies, as: stock.frequencies)
     else {
       throw place.unsupported(
         "RoPE frequencies that no configuration of DeepseekV3ForCausalLM has",
@@ -161,28 +159,15 @@ public struct StockLatentAttention: Sendable {
     return order
   }
 
-  /// Queries times what the scale differs from the stock one by, rotated parts in stock order.
-  private static func queries(
-    _ source: LatentAttention, _ order: [Int]
-  ) throws -> Linear {
-    let shape = source.shape
-    let columns = source.query.inputs
-    var values = try floats(source.query.weight)
-    if let scale = source.options.scale {
-      let factor = Double(scale) * Double(shape.headWidth).squareRoot()
-      // A scale that was the stock one changes nothing, not even the last bit.
-      if abs(factor - 1) > 1e-6 {
-        for index in values.indices { values[index] = Float(Double(values[index]) * factor) }
-      }
-    }
-    for head in 0..<source.heads {
-      arrange(
-        &values, pairs: order, first: head * shape.headWidth + shape.nopeWidth, from: source,
-        columns: columns)
-    }
-    return Linear(
-      weight: try WeightMatrix(
-        outputs: source.query.outputs, inputs: columns, format: .float32, values: values))
+  /// A power of two that lies 2^``headroom`` times above `bound`, or more.
+  static func constant(above bound: Double) -> Double {
+    exp2(log2(max(bound, 1e-30)).rounded(.up) + Double(headroom))
+  }
+
+  /// The root mean square of `rank` channels of which one is `constant` and the rest are nothing
+  /// beside it, as the norm has it.
+  static func mean(of constant: Double, rank: Int) -> Double {
+    (constant * constant / Double(rank) + Double(normEpsilon)).squareRoot()
   }
 
   /// A bound of ‖c‖ over all inputs of the layer.

@@ -25,8 +25,7 @@ struct StockLatents {
 
   /// The norm of latents whose channel `channel` is `constant`.
   mutating func setConstant(_ constant: Double, channel: Int) {
-    let mean = (constant * constant / Double(rank) + Double(StockLatentAttention.normEpsilon))
-      .squareRoot()
+    let mean = StockLatentAttention.mean(of: constant, rank: rank)
     let weight = exp2(log2(mean).rounded())
     norm = [Float](repeating: Float(weight), count: rank)
     norm[channel] = 0
@@ -35,16 +34,17 @@ struct StockLatents {
   }
 
   func module(
-    query: Linear, down rows: [Float], bias: [Float]?, rotary: RotaryEmbedding
+    queries: StockQueries, down rows: [Float], bias: [Float]?, rotary: RotaryEmbedding,
+    scale: Float?
   ) throws -> LatentAttention {
     let heads = source.heads
     var shape = source.shape
     shape.rank = rank
     var options = source.options
     options.rotary = rotary
-    options.scale = nil
+    options.scale = scale
     options.latentNorm = norm
-    if free != nil { options.normEpsilon = StockLatentAttention.normEpsilon }
+    if free != nil || queries.down != nil { options.normEpsilon = StockLatentAttention.normEpsilon }
     let arrangement = HeadArrangement.latent(shape)
     let layout = KVLayout(
       layer: source.layout.layer, owner: source.layout.owner, heads: arrangement,
@@ -53,10 +53,11 @@ struct StockLatents {
         queryHeadsPerStream: heads),
       reach: source.layout.reach, codec: source.layout.codec)
     return LatentAttention(
-      layout: layout, shape: shape, query: query,
+      layout: layout, shape: shape, query: queries.query, queryDown: queries.down,
       down: Linear(
         weight: try WeightMatrix(
-          outputs: shape.rowWidth, inputs: query.inputs, format: .float32, values: rows),
+          outputs: shape.rowWidth, inputs: rows.count / shape.rowWidth, format: .float32,
+          values: rows),
         bias: bias),
       keyUp: HeadwiseLinear(
         weight: try WeightMatrix(

@@ -11,7 +11,8 @@ import AttentionZoo
 /// exported.
 ///
 /// Plain RoPE of width P turns pair j by θ^(−2j/P). A model of head width H has θ^(−2j/H), so that
-/// these choices of P/2 of its pairs are expressible: every (H/P)-th from the first, with the same θ;
+/// these choices of P/2 of its pairs are expressible: every (H/P)-th from the first, with the same θ,
+/// and then with a scaling of the llama3 or linear type, too, which acts on each frequency by itself;
 /// the pairs 0, s, 2s, …, with θ^(sP/H) in place of θ. Several components of one frequency are not.
 public enum StockRotary {
   /// Largest relative difference of a frequency that counts as rounding.
@@ -54,5 +55,17 @@ public enum StockRotary {
     let count = Double(frequencies.count)
     let base = pow(slowest, -count / (count - 1))
     return fits(frequencies: frequencies, theta: base, width: width) ? base : nil
+  }
+
+  /// The RoPE of a configuration of width 2 · `frequencies` that has them, in any order; nil where
+  /// none has. That of the source where it fits, so that its base and scaling stay.
+  static func rope(of frequencies: [Double], source: HFConfig) -> HFRope? {
+    let width = 2 * frequencies.count
+    let scaled = RotaryEmbedding(
+      source.rope, width: width, maximumPositions: source.maximumPositions)
+    if scaled.growth == nil, order(of: frequencies, as: scaled.frequencies) != nil {
+      return source.rope
+    }
+    return theta(of: frequencies, preferring: source.rope.theta).map { HFRope(theta: $0) }
   }
 }

@@ -15,7 +15,7 @@ enum ConversionTables {
     case .table, .markdown:
       try output.show(layers(outcome.result))
       try StandardStreams.output("\n")
-      try output.show(model(outcome.result))
+      try output.show(model(outcome.result, outcome.record.export))
     }
   }
 
@@ -47,8 +47,8 @@ enum ConversionTables {
     Table.Cell(NumberText.fixed(value, decimals: 4), value: value)
   }
 
-  /// Original, RoPE split and the whole conversion, one line each.
-  static func model(_ result: ConversionRunner.Result) -> Table {
+  /// Original, RoPE split, the whole conversion and what its written form costs, one line each.
+  static func model(_ result: ConversionRunner.Result, _ export: ExportRecord?) -> Table {
     var table = Table(columns: [
       .init("model", .left), .init("variant", .left), .init("KV bytes a token", key: "kv_bytes"),
       .init("bits/byte", key: "bits_per_byte"), .init("nats/token", key: "nats_per_token"),
@@ -68,7 +68,13 @@ enum ConversionTables {
     }
     line("original", "", result.keyValueBytesBefore, result.original)
     if let split = result.split { line("RoPE split", "", nil, split) }
+    if let whole = export?.wholeRank {
+      line("without the constant channel", result.variant.notation, nil, whole)
+    }
     line("converted", result.variant.notation, result.keyValueBytesAfter, result.reduced)
+    if let biasFree = export?.biasFree {
+      line("written without biases, against converted", "", nil, biasFree)
+    }
     return table
   }
 

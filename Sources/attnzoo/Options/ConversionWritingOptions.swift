@@ -12,6 +12,12 @@ struct ConversionWritingOptions: ParsableArguments {
       published; native.
       """)
   var form: String = "auto"
+  @Flag(
+    help: """
+      For engines without a place for the bias of the constant channel (vLLM, SGLang, llama.cpp): a \
+      norm fitted to the calibration tokens, at a loss that is measured.
+      """)
+  var biasFree = false
   @Option(help: "Most bytes of a weight file.")
   var shardSize: String = "5GB"
 

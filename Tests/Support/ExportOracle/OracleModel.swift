@@ -85,7 +85,8 @@ struct OracleModel {
         ? Linear(weight: linear.weight, bias: draw.floats(linear.outputs, -0.5...0.5)) : linear
     }
     return LatentAttention(
-      layout: module.layout, shape: module.shape, query: module.query,
+      layout: module.layout, shape: module.shape,
+      query: biases && draw.chance(0.3) ? biased(module.query) : module.query,
       down: module.down.map(biased), keyUp: module.keyUp, valueUp: module.valueUp,
       output: biased(module.output), options: options)
   }
@@ -104,7 +105,10 @@ struct OracleModel {
 
   /// Writes the model; without biases after its norms were fitted to the oracle's own tokens.
   func export(to path: String, dtype: TensorDType) throws {
-    try model.write(to: path, options: ExportOptions(dtype: dtype))
+    let written =
+      kind == .biasFree
+      ? try model.fittingLatentNorms(calibration: [tokens], pool: pool).model : model
+    try written.write(to: path, options: ExportOptions(dtype: dtype))
   }
 
   /// Logits of every token: the first two thirds in one call, the others one by one.

@@ -22,7 +22,7 @@ struct ConstantChannelTests {
     let module = try #require(layer.attention as? LatentAttention)
     let stock = try StockLatentAttention(
       module, rank: 16, inputGain: layer.attentionNorm,
-      frequencies: StockRotary.frequencies(theta: 10_000, width: 8),
+      rotary: RotaryEmbedding(width: 8, theta: 10_000, pairing: .interleaved),
       place: StockLatentAttention.Place(file: "test", layer: 0))
     let constant = try #require(stock.constant)
     #expect(constant.significand == 1)
@@ -71,7 +71,7 @@ struct ConstantChannelTests {
         let module = try #require(layer.attention as? LatentAttention)
         layer.attention = try StockLatentAttention(
           module, rank: 16, inputGain: layer.attentionNorm,
-          frequencies: StockRotary.frequencies(theta: 10_000, width: 8),
+          rotary: RotaryEmbedding(width: 8, theta: 10_000, pairing: .interleaved),
           place: StockLatentAttention.Place(file: "test", layer: index)
         ).module
         return layer
@@ -84,7 +84,7 @@ struct ConstantChannelTests {
     let refusal = #expect(throws: CheckpointError.self) {
       try StockLatentAttention(
         full, rank: 16, inputGain: source.layers[0].attentionNorm,
-        frequencies: StockRotary.frequencies(theta: 10_000, width: 8),
+        rotary: RotaryEmbedding(width: 8, theta: 10_000, pairing: .interleaved),
         place: StockLatentAttention.Place(file: "test", layer: 0))
     }
     #expect(refusal?.description.contains("a factorisation of rank 15") == true)
@@ -114,5 +114,32 @@ struct ConstantChannelTests {
     let error = try ExportSupport.error(
       ExportSupport.logits(ExportSupport.stock(changed)), ExportSupport.logits(changed))
     #expect(error < 2e-6)
+  }
+
+  @Test("a bias of the queries goes beside a constant of their own")
+  func queryBias() throws {
+    let folder = try TemporaryFolder()
+    let source = try ExportSupport.model("mla:15+8@f32")
+    let layers = try source.layers.map { layer in
+      var layer = layer
+      let module = try #require(layer.attention as? LatentAttention)
+      layer.attention = LatentAttention(
+        layout: module.layout, shape: module.shape,
+        query: Linear(
+          weight: module.query.weight,
+          bias: (0..<module.query.outputs).map { Float($0 % 7) * 0.3 - 0.9 }),
+        down: module.down, keyUp: module.keyUp, valueUp: module.valueUp, output: module.output,
+        options: module.options)
+      return layer
+    }
+    let changed = ExportSupport.with(source, layers: layers)
+    let logits = try ExportSupport.logits(changed)
+    #expect(try ExportSupport.error(logits, ExportSupport.logits(source)) > 1e-2)
+    try changed.write(to: folder("out"))
+    let checkpoint = try CheckpointFolder(path: folder("out"))
+    #expect(checkpoint.config.queryLatentRank == 49)
+    let read = try DecoderModel(
+      checkpoint: checkpoint, name: "read", pool: ExportSupport.pool)
+    #expect(try ExportSupport.error(ExportSupport.logits(read), logits) < 2e-6)
   }
 }

@@ -77,8 +77,8 @@ enum ExportSupport {
       var layer = layer
       layer.attention = try StockLatentAttention(
         module, rank: module.shape.rank + 1, inputGain: layer.attentionNorm,
-        frequencies: StockRotary.frequencies(
-          theta: model.settings.ropeTheta, width: module.shape.ropeWidth),
+        rotary: RotaryEmbedding(
+          width: module.shape.ropeWidth, theta: model.settings.ropeTheta, pairing: .interleaved),
         place: StockLatentAttention.Place(file: "test", layer: index)
       ).module
       return layer

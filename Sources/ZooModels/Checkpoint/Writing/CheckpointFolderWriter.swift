@@ -22,6 +22,7 @@ public final class CheckpointFolderWriter {
   public private(set) var config: HFConfig
   private let folder: OutputFolder
   private let shards: ShardSequence
+  private let source: SourceTensors?
   private var parts: Set<Part> = []
 
   private enum Part: Hashable {
@@ -42,9 +43,36 @@ public final class CheckpointFolderWriter {
   /// - Throws: `CheckpointError` of kind `malformed` (exit code 65) where `path` exists and is not an
   ///   empty folder, `unsupported` for another element type, `cannotWrite` where nothing can be
   ///   created there.
-  public init(
+  public convenience init(
     path: String, config: HFConfig, dtype: TensorDType,
     shardBytes: Int = CheckpointFolderWriter.defaultShardBytes
+  ) throws(CheckpointError) {
+    try self.init(path, config, dtype, shardBytes, source: nil)
+  }
+
+  /// Begins a folder at `path` for a variant of the checkpoint `source`. Tensors that the variant
+  /// leaves alone are copied from there as they lie, whatever the architecture; what `config.json`
+  /// says beyond ``HFConfig`` stays, too, where the architecture stays.
+  ///
+  /// - Parameter dtype: F32, F16 or BF16; nil: every tensor that is copied keeps its own.
+  /// - Throws: as ``init(path:config:dtype:shardBytes:)``, and where `config.json` of the source cannot
+  ///   be read again.
+  public convenience init(
+    path: String, config: HFConfig, dtype: TensorDType? = nil,
+    shardBytes: Int = CheckpointFolderWriter.defaultShardBytes, copying source: CheckpointFolder
+  ) throws(CheckpointError) {
+    if case .blockFP8? = source.config.quantisation {
+      // A factor for each block would not fit rows that change: such weights are written decoded.
+      try self.init(path, config, dtype ?? .bf16, shardBytes, source: nil)
+      return
+    }
+    let tensors = try SourceTensors(source, dtype: dtype)
+    try self.init(path, config, tensors.dtype, shardBytes, source: tensors)
+  }
+
+  private init(
+    _ path: String, _ config: HFConfig, _ dtype: TensorDType, _ shardBytes: Int,
+    source: SourceTensors?
   ) throws(CheckpointError) {
     guard let dtypeName = dtype.torchName else {
       throw CheckpointError(
@@ -59,7 +87,10 @@ public final class CheckpointFolderWriter {
     }
     var config = config
     config.dtypeName = dtypeName
+    // Without the source's own bytes every weight is written as a plain float.
+    if source == nil { config.quantisation = nil }
     self.config = config
+    self.source = source
     folder = try OutputFolder(path: path)
     // About 24 tensors a layer of about 140 bytes each; what does not fit begins another shard.
     shards = ShardSequence(
@@ -87,7 +118,11 @@ public final class CheckpointFolderWriter {
         expected: "layers 0 to \(config.layerCount - 1)")
     }
     let tensors = LayerTensors(config: config, file: path, index: index)
-    for tensor in try tensors.all(of: layer) { try shards.append(tensor) }
+    if let source {
+      for tensor in try source.layer(layer, tensors) { try shards.append(tensor) }
+    } else {
+      for tensor in try tensors.all(of: layer) { try shards.append(tensor) }
+    }
     config.native?.note(layer.attention, layer: index)
   }
 
@@ -107,6 +142,7 @@ public final class CheckpointFolderWriter {
         OutputTensor(LlamaTensorNames.head, head.weight),
         shape: [config.vocabularySize, config.hiddenSize])
     }
+    for tensor in try source?.others(config) ?? [] { try shards.append(tensor) }
   }
 
   /// Adds a file, for example of the tokenizer.
@@ -140,7 +176,8 @@ public final class CheckpointFolderWriter {
         expected: "embedding, \(config.layerCount) layers, final norm")
     }
     try shards.finish()
-    try config.write(to: folder.file(CheckpointFolder.configFileName))
+    let text = source.map { $0.configText(for: config) } ?? config.json
+    try OutputFile.write(text, to: folder.file(CheckpointFolder.configFileName))
     try folder.commit()
   }
 
@@ -153,7 +190,8 @@ public final class CheckpointFolderWriter {
 
   private func append(_ tensor: OutputTensor, shape: [Int]) throws(CheckpointError) {
     try tensor.require(shape: shape, file: path)
-    try shards.append(tensor)
+    guard let source else { return try shards.append(tensor) }
+    try shards.append(try source.copy(of: tensor, config: config))
   }
 }
 

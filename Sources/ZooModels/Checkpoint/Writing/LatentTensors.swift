@@ -28,56 +28,65 @@ struct LatentTensors {
         kind: .misuse, file: file, place: "configuration", found: "no latent rank or RoPE width",
         expected: "a configuration from HFConfig.deepseekV3(for:latent:)")
     }
+    let stretch = config.rope.softmaxStretch
     let stock = try StockLatentAttention(
       module, rank: rank, inputGain: inputGain,
-      frequencies: StockRotary.frequencies(of: config.rope, width: ropeWidth),
+      rotary: RotaryEmbedding(
+        config.rope, width: ropeWidth, maximumPositions: config.maximumPositions,
+        pairing: .interleaved), stretch: stretch * stretch, queryRank: config.queryLatentRank,
       place: StockLatentAttention.Place(file: file, layer: index))
     return try tensors(of: stock.module)
   }
 
   private func tensors(of module: LatentAttention) throws -> [OutputTensor] {
-    let prefix = "model.layers.\(index).self_attn."
-    let (shape, heads) = (module.shape, module.heads)
+    let names = LatentTensorNames(layer: index)
+    let (shape, heads, hidden) = (module.shape, module.heads, config.hiddenSize)
     guard let down = module.down, let norm = module.options.latentNorm else {
       throw unsupported("a layer without rows of its own", expected: "rows in every layer")
     }
-    var tensors = [
-      OutputTensor(prefix + "q_proj.weight", module.query.weight),
-      OutputTensor(prefix + "kv_a_proj_with_mqa.weight", down.weight),
-    ]
-    if config.hasAttentionBias {
-      tensors.append(
-        OutputTensor(
-          prefix + "kv_a_proj_with_mqa.bias",
-          down.bias ?? [Float](repeating: 0, count: down.outputs)))
-    } else {
-      try refuse(down.bias, "kv_a_proj_with_mqa")
-    }
-    tensors += [
-      OutputTensor(prefix + "kv_a_layernorm.weight", norm),
-      OutputTensor(
-        prefix + "kv_b_proj.weight",
-        shape: [heads * (shape.nopeWidth + shape.valueWidth), shape.rank], Self.upProjection(module)
-      ),
-      OutputTensor(prefix + "o_proj.weight", module.output.weight),
-    ]
-    if config.hasAttentionBias {
-      tensors.append(
-        OutputTensor(
-          prefix + "o_proj.bias",
-          module.output.bias ?? [Float](repeating: 0, count: module.output.outputs)))
-    } else {
-      try refuse(module.output.bias, "o_proj")
-    }
-    let hidden = config.hiddenSize
     let width = (config.nopeHeadDimension ?? 0) + (config.ropeHeadDimension ?? 0)
-    try tensors[0].require(shape: [config.headCount * width, hidden], file: file)
-    try tensors[1].require(shape: [shape.rowWidth, hidden], file: file)
-    return tensors
+    var tensors: [OutputTensor] = []
+    if let queryDown = module.queryDown {
+      guard config.queryLatentRank == queryDown.linear.outputs else {
+        throw unsupported("queries of another rank", expected: "that of the configuration")
+      }
+      tensors = try linear(names.queryDown, queryDown.linear, [queryDown.linear.outputs, hidden])
+      tensors.append(OutputTensor(names.queryNorm, queryDown.norm))
+      tensors.append(OutputTensor(names.queryUp + ".weight", module.query.weight))
+    } else {
+      let query = OutputTensor(names.query + ".weight", module.query.weight)
+      try query.require(shape: [config.headCount * width, hidden], file: file)
+      tensors = [query]
+    }
+    tensors += try linear(names.down, down, [shape.rowWidth, hidden])
+    tensors.append(OutputTensor(names.latentNorm, norm))
+    tensors.append(
+      OutputTensor(
+        names.up + ".weight", shape: [heads * (shape.nopeWidth + shape.valueWidth), shape.rank],
+        Self.upProjection(module)))
+    return try tensors + linear(names.output, module.output, [hidden, module.output.inputs])
+  }
+
+  /// A projection with a bias where the configuration has biases.
+  private func linear(
+    _ name: String, _ linear: Linear, _ shape: [Int]
+  ) throws(CheckpointError) -> [OutputTensor] {
+    let matrix = OutputTensor(name + ".weight", linear.weight)
+    try matrix.require(shape: shape, file: file)
+    if config.hasAttentionBias {
+      let bias = linear.bias ?? [Float](repeating: 0, count: linear.outputs)
+      return [matrix, OutputTensor(name + ".bias", bias)]
+    }
+    guard linear.bias?.allSatisfy({ $0 == 0 }) ?? true else {
+      throw unsupported(
+        "a bias of \(name.split(separator: ".").last ?? "")",
+        expected: "none in a folder without biases")
+    }
+    return [matrix]
   }
 
   /// `[N][r][d_n]` and `[N][d_v][r]` as `[N][d_n + d_v][r]`.
-  private static func upProjection(_ module: LatentAttention) -> [Float] {
+  static func upProjection(_ module: LatentAttention) -> [Float] {
     let shape = module.shape
     let rows = shape.nopeWidth + shape.valueWidth
     var result = [Float](repeating: 0, count: module.heads * rows * shape.rank)
@@ -97,11 +106,6 @@ struct LatentTensors {
       result.replaceSubrange(start..<start + value.count, with: value)
     }
     return result
-  }
-
-  private func refuse(_ bias: [Float]?, _ name: String) throws(CheckpointError) {
-    guard let bias, bias.contains(where: { $0 != 0 }) else { return }
-    throw unsupported("a bias of \(name)", expected: "none in a folder without biases")
   }
 
   private func unsupported(_ found: String, expected: String) -> CheckpointError {

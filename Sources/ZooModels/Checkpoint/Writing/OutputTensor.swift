@@ -8,13 +8,17 @@ struct OutputTensor {
     case floats([Float])
     /// A matrix in its own format.
     case matrix(WeightMatrix)
+    /// Row-major doubles, which are written as such.
+    case doubles([Double])
     /// A tensor of another file.
     case view(TensorView)
   }
 
-  let name: String
+  var name: String
   let shape: [Int]
   let elements: Elements
+  /// The element type to write; nil: that of the folder.
+  var dtype: TensorDType?
 
   /// A vector.
   init(_ name: String, _ vector: [Float]) {
@@ -35,16 +39,20 @@ struct OutputTensor {
     elements = .matrix(matrix)
   }
 
-  /// A float64 matrix, rounded to float32.
-  init(_ name: String, _ matrix: DMatrix) {
-    self.init(name, shape: [matrix.rows, matrix.columns], matrix.values.map { Float($0) })
+  /// A vector of float64.
+  init(_ name: String, doubles: [Double]) {
+    self.name = name
+    shape = [doubles.count]
+    elements = .doubles(doubles)
+    dtype = .f64
   }
 
-  /// A tensor of another file, under its own name.
-  init(_ view: TensorView) {
-    name = view.name
+  /// A tensor of another file, in `dtype`.
+  init(_ name: String, _ view: TensorView, dtype: TensorDType) {
+    self.name = name
     shape = view.shape
     elements = .view(view)
+    self.dtype = dtype
   }
 }
 
@@ -71,6 +79,10 @@ extension OutputTensor {
             UnsafeBufferPointer(rebasing: buffer[first..<first + count]), from: first, body)
           first += count
         }
+      }
+    case .doubles(let values):
+      try values.withBuffer { buffer throws(CheckpointError) in
+        try encoder.pass(UnsafeRawBufferPointer(buffer), body)
       }
     case .matrix(let matrix) where matrix.format.tensorDType == dtype:
       try encoder.pass(

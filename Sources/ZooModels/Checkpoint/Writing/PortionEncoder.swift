@@ -60,6 +60,7 @@ struct PortionEncoder {
   private func check(_ bytes: UnsafeRawBufferPointer, from first: Int) throws(CheckpointError) {
     let bad: Int?
     switch dtype {
+    case .f64: bad = Self.first(in: bytes, exponent: UInt64(0x7ff0_0000_0000_0000))
     case .f32: bad = Self.first(in: bytes, exponent: UInt32(0x7f80_0000))
     case .f16: bad = Self.first(in: bytes, exponent: UInt16(0x7c00))
     case .bf16: bad = Self.first(in: bytes, exponent: UInt16(0x7f80))

@@ -12,6 +12,7 @@ final class ShardSequence {
   private var totalBytes = 0
 
   /// - Parameters:
+  ///   - dtype: of tensors that ask for none.
   ///   - shardBytes: most bytes of data in a shard; a larger tensor has one to itself.
   ///   - headerBytes: room for the header of a shard.
   init(folder: OutputFolder, dtype: TensorDType, shardBytes: Int, headerBytes: Int) {
@@ -26,7 +27,7 @@ final class ShardSequence {
   /// Writes one tensor.
   ///
   /// - Throws: `CheckpointError` of kind `misuse` for a name that is taken or a shape without size;
-  ///   otherwise as ``StreamedSafetensors/append(_:bytes:place:)``.
+  ///   otherwise as ``StreamedSafetensors/append(_:dtype:bytes:place:)``.
   func append(_ tensor: OutputTensor) throws(CheckpointError) {
     let place = SafetensorsHeader.tensorPlace(tensor.name)
     guard written.insert(tensor.name).inserted else {
@@ -34,13 +35,15 @@ final class ShardSequence {
         kind: .misuse, file: folder.path, place: place, found: "a name that is taken",
         expected: "each tensor once")
     }
+    let dtype = tensor.dtype ?? self.dtype
     guard let bytes = dtype.byteCount(shape: tensor.shape)?.bytes else {
       throw CheckpointError(
         kind: .misuse, file: folder.path, place: place, found: "shape \(tensor.shape)",
         expected: "a size below 2^63 bytes")
     }
     if let shard = current,
-      shard.dataBytes + bytes > shardBytes || !shard.hasRoom(for: tensor, bytes: bytes)
+      shard.dataBytes + bytes > shardBytes
+        || !shard.hasRoom(for: tensor, dtype: dtype, bytes: bytes)
     {
       try close(shard)
     }
@@ -49,11 +52,11 @@ final class ShardSequence {
       shard = current
     } else {
       shard = try StreamedSafetensors(
-        path: folder.file(Self.temporaryName(names.count)), dtype: dtype,
-        headerBytes: max(headerBytes, tensor.name.utf8.count * 2 + 512))
+        path: folder.file(Self.temporaryName(names.count)),
+        headerBytes: max(headerBytes, tensor.name.utf8.count * 6 + 512))
       current = shard
     }
-    try shard.append(tensor, bytes: bytes, place: folder.path)
+    try shard.append(tensor, dtype: dtype, bytes: bytes, place: folder.path)
     totalBytes += bytes
   }
 

@@ -19,8 +19,12 @@ final class CheckpointTensors: Sendable {
     self.folder = folder
     self.format = format
     self.pool = pool
-    prefix =
-      Self.prefixes.first { folder.contains($0 + "embed_tokens.weight") } ?? Self.prefixes[0]
+    prefix = Self.prefix(of: folder)
+  }
+
+  /// What the names of the text model's tensors begin with in a folder.
+  static func prefix(of folder: CheckpointFolder) -> String {
+    prefixes.first { folder.contains($0 + "embed_tokens.weight") } ?? prefixes[0]
   }
 
   /// The hash of all tensors read so far, whatever the order and however often.
