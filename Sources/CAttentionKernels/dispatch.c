@@ -91,8 +91,7 @@ int attn_isa_select(const char *name) {
 }
 
 size_t attn_workspace_bytes(int32_t rows, int32_t key_width, int32_t value_width) {
-  (void)rows;  // row blocks bound the scores, whatever the number of rows
-  return attn_lay_out_workspace(key_width, value_width).total;
+  return attn_lay_out_workspace(rows, key_width, value_width).total;
 }
 
 void attn_partial_reset(attn_partial *partial, int32_t rows, int32_t value_width) {

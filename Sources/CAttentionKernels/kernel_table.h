@@ -42,11 +42,11 @@ static inline int64_t attn_group_header_bytes(int32_t element, int64_t width) {
   return element == ATTN_ELEMENT_INT4C ? 4 * width : 2 * width;
 }
 
-// Tokens a tile holds at most: a multiple of every vector width, small enough that the tile of
-// the widest row stays in the second-level cache while all query rows use it.
-enum { ATTN_TILE_TOKENS = 48 };
+// Tokens a tile holds at most: a multiple of every build's block of tokens.
+enum { ATTN_TILE_TOKENS = 96 };
 
-// Query rows that take a tile's scores, softmax and value product together.
+// Query rows that take a tile's scores, softmax and value product together: whole panels of every
+// build.
 enum { ATTN_ROW_BLOCK = 32 };
 
 // The widest vector of any build, in floats: the unit in which the workspace is padded.
@@ -56,7 +56,7 @@ enum { ATTN_MAX_LANES = 16 };
 typedef struct attn_workspace_layout {
   int64_t key_stride;    // floats from row to row of the widened key tile
   int64_t value_stride;  // the same for values
-  size_t key_tile, value_tile, key_columns, scores, total;  // byte offsets, then the sum
+  size_t key_tile, value_tile, queries, scores, total;  // byte offsets, then the sum
 } attn_workspace_layout;
 
 static inline int64_t attn_padded_stride(int64_t width) {
@@ -64,17 +64,18 @@ static inline int64_t attn_padded_stride(int64_t width) {
   return (width + ATTN_MAX_LANES - 1) / ATTN_MAX_LANES * ATTN_MAX_LANES + ATTN_MAX_LANES;
 }
 
-static inline attn_workspace_layout attn_lay_out_workspace(int64_t key_width, int64_t value_width) {
+static inline attn_workspace_layout attn_lay_out_workspace(int64_t rows, int64_t key_width,
+                                                           int64_t value_width) {
   attn_workspace_layout layout;
   layout.key_stride = attn_padded_stride(key_width);
   layout.value_stride = attn_padded_stride(value_width);
   layout.key_tile = 0;
   layout.value_tile =
       layout.key_tile + sizeof(float) * (size_t)(ATTN_TILE_TOKENS * layout.key_stride);
-  layout.key_columns =
+  layout.queries =
       layout.value_tile + sizeof(float) * (size_t)(ATTN_TILE_TOKENS * layout.value_stride);
-  layout.scores =
-      layout.key_columns + sizeof(float) * (size_t)(ATTN_TILE_TOKENS * layout.key_stride);
+  const int64_t packed_rows = (rows + ATTN_ROW_BLOCK - 1) / ATTN_ROW_BLOCK * ATTN_ROW_BLOCK;
+  layout.scores = layout.queries + sizeof(float) * (size_t)(packed_rows * key_width);
   layout.total = layout.scores + sizeof(float) * (size_t)(ATTN_TILE_TOKENS * ATTN_ROW_BLOCK);
   return layout;
 }

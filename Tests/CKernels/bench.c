@@ -1,6 +1,9 @@
 // Decode and prefill attention of one layer, one and two threads, beside this machine's limits,
 // which are probed in turn with it:
 //   bench [filter [repeats [threads]]]     shapes whose name contains the filter
+//   bench streams,rows,width,value_width,element,tokens [repeats [threads]]
+//                                          one shape; value_width 0: the key row's prefix of 8/9
+// Shapes that a cache holds show the arithmetic without the memory.
 #include <math.h>
 #include <pthread.h>
 #include <stdbool.h>
@@ -160,6 +163,7 @@ static double run(job *jobs, int threads, int action) {
 }
 
 static char *pages(size_t bytes) {
+  bytes = (bytes + (2 << 20) - 1) >> 21 << 21;
   char *p = mmap(NULL, bytes + (2 << 20), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   if (p == MAP_FAILED) exit(75);
   p = (char *)(((uintptr_t)p + (2 << 20) - 1) & ~(uintptr_t)((2 << 20) - 1));
@@ -171,6 +175,16 @@ static char *pages(size_t bytes) {
 
 int main(int argc, char **argv) {
   const char *filter = argc > 1 ? argv[1] : "";
+  shape given = {"given", 0, 0, 0, 0, false, 0, 0, false};
+  long long given_tokens;
+  const bool is_given = sscanf(filter, "%d,%d,%d,%d,%d,%lld", &given.streams, &given.rows,
+                               &given.key_width, &given.value_width, &given.element,
+                               &given_tokens) == 6;
+  if (is_given) {
+    given.tokens = given_tokens;
+    given.prefix = given.value_width == 0;
+    if (given.prefix) given.value_width = given.key_width / 9 * 8;
+  }
   const int repeats = argc > 2 ? atoi(argv[2]) : 15;
   const int first_threads = argc > 3 ? atoi(argv[3]) : 1;
   const int last_threads = argc > 3 ? first_threads : 2;
@@ -184,13 +198,14 @@ int main(int argc, char **argv) {
     memcpy(keys + 4 * i, &word, 4);
     memcpy(values + 4 * i, &word, 4);
   }
-  static float queries[256 * 576];
+  float *queries = (float *)pages(256 * 576 * sizeof(float));
   for (int i = 0; i < 256 * 576; i++) queries[i] = (float)(i * 7919 % 2001) / 1000.0f - 1;
   printf("%-20s %-8s %2s %9s %8s %9s %9s %9s %8s\n", "shape", "isa", "th", "ms", "GB/s", "GFLOP/s",
          "read GB/s", "peak GF/s", "roofline");
-  for (size_t i = 0; i < sizeof(shapes) / sizeof(shapes[0]); i++) {
-    const shape *s = &shapes[i];
-    if (!strstr(s->name, filter)) continue;
+  const size_t count = is_given ? 1 : sizeof(shapes) / sizeof(shapes[0]);
+  for (size_t i = 0; i < count; i++) {
+    const shape *s = is_given ? &given : &shapes[i];
+    if (!is_given && !strstr(s->name, filter)) continue;
     size_t key_bytes = (size_t)(s->streams * side_bytes(s, s->key_width));
     size_t value_bytes = (size_t)(s->streams * side_bytes(s, s->value_width));
     if (key_bytes > most) continue;
@@ -209,12 +224,16 @@ int main(int argc, char **argv) {
                         .thread = t, .row_end = row_end, .key_bytes = key_bytes,
                         .value_bytes = value_bytes};
         size_t size = attn_workspace_bytes(s->rows, s->key_width, s->value_width);
-        jobs[t].workspace = aligned_alloc(64, (size + 63) / 64 * 64);
+        const size_t stream_sums = ((size_t)(s->rows * s->value_width) * 4 + 63) / 64 * 64;
+        const size_t sums = stream_sums * (size_t)s->streams;
+        // On a huge page of its own: scattered small pages collide in the second-level cache.
+        char *scratch = pages((size + sums + 63) / 64 * 64);
+        jobs[t].workspace = scratch;
+        char *accumulators = scratch + (size + 63) / 64 * 64;
         jobs[t].partials = calloc((size_t)s->streams, sizeof(attn_partial));
         for (int k = 0; k < s->streams; k++) {
           jobs[t].partials[k].accumulator_stride = s->value_width;
-          jobs[t].partials[k].accumulator =
-              aligned_alloc(64, ((size_t)(s->rows * s->value_width) * 4 + 63) / 64 * 64);
+          jobs[t].partials[k].accumulator = (float *)(accumulators + stream_sums * (size_t)k);
           jobs[t].partials[k].maximum = malloc((size_t)s->rows * 4 * 2);
           jobs[t].partials[k].sum = malloc((size_t)s->rows * 4 * 2);
         }
@@ -234,12 +253,10 @@ int main(int argc, char **argv) {
       fflush(stdout);
       for (int t = 0; t < threads; t++) {
         for (int k = 0; k < s->streams; k++) {
-          free(jobs[t].partials[k].accumulator);
           free(jobs[t].partials[k].maximum);
           free(jobs[t].partials[k].sum);
         }
         free(jobs[t].partials);
-        free(jobs[t].workspace);
       }
     }
   }

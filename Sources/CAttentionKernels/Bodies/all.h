@@ -20,9 +20,12 @@
 #include "addressing.h"
 #include "channels.h"
 #include "widen.h"
+
+#include "prefetch.h"
 #include "dot_block.h"
 #include "product_block.h"
 #include "softmax_tile.h"
+#include "panels.h"
 #include "attend.h"
 #include "merge.h"
 #include "convert.h"

@@ -1,22 +1,10 @@
 // The attend primitive: for every tile of tokens, the scores of all query rows, the running
-// softmax, and the value product. How a tile is read depends on how many query rows share it:
-//   few rows   stored elements are widened in registers, straight from the cache
-//   more rows  the tile is widened to float32 once; with enough rows for its width the keys are
-//              also transposed, which turns the scores into a product without lane sums
+// softmax, and the value product. How a tile is read depends on how many query rows share it: with
+// few rows, here, stored elements are widened in registers, straight from the cache; with more the
+// tile is widened to float32 once, see panels.h.
 
 // KEYS_BY_CHANNEL reads keys in place too: the scales of a group's channels go into its queries.
-enum { KEYS_IN_PLACE, KEYS_BY_CHANNEL, KEYS_WIDENED, KEYS_TRANSPOSED };
-
-INLINE bool is_per_channel(int element) {
-  return element == ATTN_ELEMENT_INT8C || element == ATTN_ELEMENT_INT4C;
-}
-
-// Whether rows are copied to float32 before anything reads them. Half bytes are read in place only in
-// whole blocks.
-INLINE bool is_copied(int element, int64_t width) {
-  return element == ATTN_ELEMENT_CUSTOM || is_per_channel(element) ||
-         (element == ATTN_ELEMENT_INT4 && width % ATTN_GROUP != 0);
-}
+enum { KEYS_IN_PLACE, KEYS_BY_CHANNEL, KEYS_WIDENED };
 
 typedef struct attend_plan {
   int key_path;
@@ -24,21 +12,18 @@ typedef struct attend_plan {
   bool values_copied;
   bool values_in_place;
   bool values_in_key_tile;  // the value is a prefix of a key tile that is widened anyway
-  int32_t key_ahead;        // tokens ahead to prefetch where rows are read in place
-  int32_t value_ahead;
   int32_t tile_tokens;
-  float *key_tile, *value_tile, *key_columns, *scores;
+  float *key_tile, *value_tile, *scores;
   int64_t key_stride, value_stride;
 } attend_plan;
 
 static attend_plan plan_attend(const attn_stream *stream, const attn_queries *queries,
                                void *workspace) {
-  attn_workspace_layout layout = attn_lay_out_workspace(stream->key_width, stream->value_width);
+  attn_workspace_layout layout = attn_lay_out_workspace(queries->rows, stream->key_width, stream->value_width);
   attend_plan plan = {0};
   char *bytes = workspace;
   plan.key_tile = (float *)(bytes + layout.key_tile);
   plan.value_tile = (float *)(bytes + layout.value_tile);
-  plan.key_columns = (float *)(bytes + layout.key_columns);
   plan.scores = (float *)(bytes + layout.scores);
   plan.key_stride = layout.key_stride;
   plan.value_stride = layout.value_stride;
@@ -48,14 +33,11 @@ static attend_plan plan_attend(const attn_stream *stream, const attn_queries *qu
   const int value_element = prefix ? stream->key_element : stream->value_element;
   plan.keys_copied = is_copied(stream->key_element, stream->key_width);
   plan.values_copied = is_copied(value_element, prefix ? stream->key_width : stream->value_width);
-  const bool key_vectors = stream->key_width % LANES == 0;
   const bool value_vectors = stream->value_width % LANES == 0;
 
   // Lane sums cost about half a vector operation a (row, token), a transposition one an element
   // of LANES tokens; the factor is measured.
-  if (!key_vectors || rows * 12 > stream->key_width) {
-    plan.key_path = KEYS_TRANSPOSED;
-  } else if (is_per_channel(stream->key_element) && !prefix && rows <= DOT_ROWS &&
+  if (is_per_channel(stream->key_element) && !prefix && rows <= DOT_ROWS &&
              stream->key_width % ATTN_GROUP == 0) {
     plan.key_path = KEYS_BY_CHANNEL;
     plan.keys_copied = false;
@@ -65,26 +47,15 @@ static attend_plan plan_attend(const attn_stream *stream, const attn_queries *qu
     plan.key_path = KEYS_IN_PLACE;
   }
   plan.values_in_place = !plan.values_copied && value_vectors && rows <= PRODUCT_ROWS &&
-                         !(is_blocked(value_element) && PRODUCT_VECTORS(rows) < GROUP_VECTORS);
+                         !(is_blocked(value_element) && PRODUCT_VECTORS(rows) < 2);
   if (prefix && (plan.keys_copied || (!plan.values_in_place && plan.key_path != KEYS_IN_PLACE))) {
     plan.values_in_place = false;
     plan.values_in_key_tile = true;
   }
   if (stream->key_element == ATTN_ELEMENT_CUSTOM) plan.key_stride = stream->key_width;
   if (value_element == ATTN_ELEMENT_CUSTOM) plan.value_stride = stream->value_width;
-  plan.tile_tokens = ATTN_TILE_TOKENS;
-  const bool stored_in_float = stream->key_element == ATTN_ELEMENT_F32;
-  if (rows == 1 && plan.key_path <= KEYS_BY_CHANNEL && !stored_in_float) {
-    // A single row of half-width elements runs at the read bandwidth when the hardware's prefetch
-    // streams are left alone and the walk changes between keys and values every few kilobytes.
-    int64_t tokens = 4096 / (stream->key_row_bytes > 0 ? stream->key_row_bytes : 1) / 8 * 8;
-    plan.tile_tokens =
-        tokens < 8 ? 8 : tokens > ATTN_TILE_TOKENS ? ATTN_TILE_TOKENS : (int32_t)tokens;
-  } else {
-    // Into the second-level cache, not the first: the fill buffers between the first level and
-    // memory cover only about half the bandwidth.
-    plan.key_ahead = plan.value_ahead = rows == 1 ? 32 : 40;
-  }
+  // Small enough that the first-level cache holds keys and values of a tile.
+  plan.tile_tokens = rows == 1 ? 32 : 48;
   return plan;
 }
 
@@ -115,16 +86,11 @@ static void prepare_tile(const attn_stream *stream, const attend_plan *plan, con
     prepared->key_element = ATTN_ELEMENT_F32;
     prepared->keys = prepared->tile_keys;
   }
-  if (plan->key_path == KEYS_TRANSPOSED) {
-    transpose_rows(prepared->key_element, prepared->keys, count, stream->key_width,
-                   plan->key_columns);
-  }
   product_operand *values = &prepared->values;
   *values = (product_operand){.kind = B_STRIDED};
   if (plan->values_in_place) {
     values->kind = stream->value_is_key_prefix ? stream->key_element : stream->value_element;
     values->rows = tile->values;
-    values->ahead = plan->value_ahead;
   } else if (plan->values_in_key_tile) {
     values->base = plan->key_tile;
     values->stride = plan->key_stride;
@@ -144,7 +110,7 @@ static void prepare_tile(const attn_stream *stream, const attend_plan *plan, con
 // + q . z, and the first factor and the last term are the same for all tokens of a group.
 static void score_channels(const attn_stream *stream, const attn_queries *queries,
                            const attend_plan *plan, const tile *tile, int32_t first_row,
-                           int32_t rows, float *scores) {
+                           int32_t rows, float *scores, fetched_rows fetch) {
   enum { STRIDE = ATTN_TILE_TOKENS + 8 };  // dot products write whole blocks of tokens
   const int64_t width = stream->key_width;
   const bool has_zeros = stream->key_element == ATTN_ELEMENT_INT4C;
@@ -155,15 +121,16 @@ static void score_channels(const attn_stream *stream, const attn_queries *querie
     const run r = run_at(stream, tile->first + t, tile->count - t);
     const char *const *keys = tile->keys + t;
     const int32_t tokens = (int32_t)r.tokens;
+    const fetched_rows part = {fetch.rows ? fetch.rows + t : NULL, fetch.row_bytes};
     if (r.keys.group) {
       scale_by_channel(r.keys.group, has_zeros, width, q, queries->query_stride, rows, scaled,
                        constants);
       dot_rows(has_zeros ? ELEMENT_PACKED : ATTN_ELEMENT_S8, rows, scaled, width, keys, tokens,
-               width, plan->key_ahead, block, STRIDE);
+               width, part, block, STRIDE);
     } else {
       for (int32_t i = 0; i < rows; i++) constants[i] = 0;
       dot_rows(ATTN_ELEMENT_F16, rows, q, queries->query_stride, keys, tokens, width,
-               plan->key_ahead, block, STRIDE);
+               part, block, STRIDE);
     }
     for (int32_t i = 0; i < rows; i++) {
       for (int32_t j = 0; j < tokens; j++) {
@@ -178,80 +145,34 @@ static void score_channels(const attn_stream *stream, const attn_queries *querie
 // tokens up to a multiple of LANES are arbitrary.
 static void score_tile(const attn_stream *stream, const attn_queries *queries,
                        const attend_plan *plan, const tile *tile, const prepared_tile *prepared,
-                       int32_t first_row, int32_t rows, float *scores) {
+                       int32_t first_row, int32_t rows, float *scores, fetched_rows fetch) {
   const int32_t count = tile->count;
   if (plan->key_path == KEYS_BY_CHANNEL) {
-    score_channels(stream, queries, plan, tile, first_row, rows, scores);
+    score_channels(stream, queries, plan, tile, first_row, rows, scores, fetch);
     return;
   }
   const int64_t query_stride = queries->query_stride;
   const float *q = queries->queries + first_row * query_stride;
-  if (plan->key_path == KEYS_TRANSPOSED) {
-    const int64_t vectors = (count + LANES - 1) / LANES;
-    const product_operand columns = {
-        .kind = B_STRIDED, .base = plan->key_columns, .stride = ATTN_TILE_TOKENS};
-    const int block = even_block(rows, PRODUCT_ROWS);
-    for (int64_t v = 0; v < vectors;) {
-      int take = 0;
-      for (int32_t r = 0; r < rows; r += block) {
-        int n = rows - r < block ? rows - r : block;
-        take = product_vectors(B_STRIDED, block, vectors - v);
-        product_block(n, take, q + r * query_stride, query_stride, 0, stream->key_width, &columns,
-                      v * LANES, scores + r * ATTN_TILE_TOKENS + v * LANES, ATTN_TILE_TOKENS,
-                      NULL);
-      }
-      v += take;
-    }
-    return;
-  }
   const bool in_place = plan->key_path == KEYS_IN_PLACE && prepared->keys != prepared->tile_keys;
   const int block = even_block(rows, in_place ? DOT_ROWS : DOT_WIDENED_ROWS);
   for (int32_t r = 0; r < rows; r += block) {
     int n = rows - r < block ? rows - r : block;
     dot_rows(prepared->key_element, n, q + r * query_stride, query_stride, prepared->keys, count,
-             stream->key_width, in_place ? plan->key_ahead : 0, scores + r * ATTN_TILE_TOKENS,
+             stream->key_width, r ? (fetched_rows){0} : fetch, scores + r * ATTN_TILE_TOKENS,
              ATTN_TILE_TOKENS);
-  }
-}
-
-// Lines of the tile after this one that are still to be prefetched, for tiles that are copied
-// before use: spread over the products, which leave the memory idle.
-typedef struct prefetcher {
-  const char *const *rows[2];
-  int64_t row_bytes[2];
-  int32_t streams, stream, row, count;
-  int64_t byte;
-  int32_t share;
-} prefetcher;
-
-static void prefetch_some(prefetcher *p) {
-  int32_t left = p->share;
-  while (left > 0 && p->stream < p->streams) {
-    __builtin_prefetch(p->rows[p->stream][p->row] + p->byte, 0, 2);
-    left--;
-    p->byte += 64;
-    if (p->byte >= p->row_bytes[p->stream]) {
-      p->byte = 0;
-      if (++p->row == p->count) {
-        p->row = 0;
-        p->stream++;
-      }
-    }
   }
 }
 
 // accumulator = rescale * accumulator + weights * values over tokens begin ..< end of the tile.
 static void value_product(const product_operand *values, const float *weights,
                           const float *rescale, int32_t rows, int32_t begin, int32_t end,
-                          int64_t width, float *accumulator, int64_t stride,
-                          prefetcher *prefetch) {
+                          int64_t width, float *accumulator, int64_t stride) {
   const int64_t vectors = width / LANES, tail = width % LANES;
   const int block = even_block(rows, PRODUCT_ROWS);
   for (int64_t v = 0; v < vectors;) {
     const int take = product_vectors(values->kind, block, vectors - v);
     for (int32_t r = 0; r < rows; r += block) {
       int n = rows - r < block ? rows - r : block;
-      if (prefetch) prefetch_some(prefetch);
       product_block(n, take, weights + r * ATTN_TILE_TOKENS, ATTN_TILE_TOKENS, begin, end, values,
                     v * LANES, accumulator + r * stride + v * LANES, stride, rescale + r);
     }
@@ -300,27 +221,24 @@ static void masked_value_product(const product_operand *values, const float *wei
                                  int32_t rows, int64_t width, float *accumulator,
                                  int64_t stride) {
   product_operand plain = *values;
-  plain.ahead = 0;
+  plain.prefetch = NULL;
   const float one = 1;
   for (int32_t r = 0; r < rows; r++) {
     const float *w = weights + r * ATTN_TILE_TOKENS;
     float *out = accumulator + r * stride;
-    value_product(&plain, w, rescale + r, 1, 0, visible[r].head, width, out, stride, NULL);
-    value_product(&plain, w, &one, 1, visible[r].tail, visible[r].end, width, out, stride, NULL);
+    value_product(&plain, w, rescale + r, 1, 0, visible[r].head, width, out, stride);
+    value_product(&plain, w, &one, 1, visible[r].tail, visible[r].end, width, out, stride);
   }
 }
 
-static void attend(const attn_stream *stream, const attn_queries *queries,
-                   const attn_range *ranges, int32_t range_count, attn_partial *partial,
-                   void *workspace) {
+// Few query rows.
+static void attend_rows(const attn_stream *stream, const attn_queries *queries,
+                        const attn_range *ranges, int32_t range_count, attn_partial *partial,
+                        void *workspace) {
   const int32_t rows = queries->rows;
-  if (rows <= 0) return;
   const attend_plan plan = plan_attend(stream, queries, workspace);
   const int64_t value_width = stream->value_width;
-  const int32_t row_block = even_block(rows, ATTN_ROW_BLOCK);
-  const int32_t row_blocks = (rows + row_block - 1) / row_block;
-  const int32_t copied_streams = plan.values_in_place || stream->value_is_key_prefix ? 1 : 2;
-  const bool copies = plan.key_path > KEYS_BY_CHANNEL || !plan.values_in_place;
+  const int64_t passes = product_passes(rows, value_width);
 
   tile_cursor cursor = {stream, ranges, range_count, 0, INT64_MIN};
   tile tile;
@@ -328,54 +246,46 @@ static void attend(const attn_stream *stream, const attn_queries *queries,
   first_tile(&cursor, &tile, plan.tile_tokens);
   while (next_tile(&cursor, &tile)) {
     const int32_t count = tile.count;
-    bool is_prepared = false;
-    int finite = -1;  // not looked at yet
-    prefetcher prefetch = {
-        .rows = {tile.keys + tile.limit, tile.values + tile.limit},
-        .row_bytes = {stream->key_row_bytes, stream->value_row_bytes},
-        .streams = copied_streams,
-        .count = tile.next_count,
+    visible_tokens visible[PANEL_LEAST_ROWS];
+    bool any = false, all = true;
+    for (int32_t r = 0; r < rows; r++) {
+      visible[r] = visible_in_tile(queries, r, tile.first, count);
+      any |= !sees_nothing(visible[r]);
+      all &= sees_all(visible[r], count);
+    }
+    if (!any) continue;
+    prepare_tile(stream, &plan, &tile, &prepared);
+    // The next tile's keys are fetched with the scores, its values with the value product.
+    const fetched_rows next_keys = {tile.keys + tile.limit, stream->key_row_bytes};
+    row_prefetcher next_values = {
+        .rows = tile.values + tile.limit,
+        .row_bytes = stream->value_row_bytes,
+        .count = stream->value_is_key_prefix ? 0 : tile.next_count,
+        .steps = (int32_t)((count + PRODUCT_CHUNK - 1) / PRODUCT_CHUNK * passes),
     };
-    if (copies && tile.next_count) {
-      int64_t lines = 0;
-      for (int32_t s = 0; s < prefetch.streams; s++) {
-        lines += (prefetch.row_bytes[s] + 63) / 64 * tile.next_count;
-      }
-      int64_t blocks = (rows + PRODUCT_ROWS - 1) / PRODUCT_ROWS *
-                       ((value_width / LANES + PRODUCT_VECTORS(PRODUCT_ROWS) - 1) /
-                        PRODUCT_VECTORS(PRODUCT_ROWS));
-      prefetch.share = (int32_t)(lines / (blocks > 0 ? blocks : 1) + 1);
-    } else {
-      prefetch.streams = 0;
-    }
-    for (int32_t b = 0; b < row_blocks; b++) {
-      const int32_t first_row = b * row_block;
-      const int32_t n = rows - first_row < row_block ? rows - first_row : row_block;
-      if (n <= 0) break;
-      visible_tokens visible[ATTN_ROW_BLOCK];
-      bool any = false, all = true;
-      for (int32_t r = 0; r < n; r++) {
-        visible[r] = visible_in_tile(queries, first_row + r, tile.first, count);
-        any |= !sees_nothing(visible[r]);
-        all &= sees_all(visible[r], count);
-      }
-      if (!any) continue;
-      if (!is_prepared) prepare_tile(stream, &plan, &tile, &prepared);
-      is_prepared = true;
+    prepared.values.prefetch = &next_values;
 
-      float rescale[ATTN_ROW_BLOCK + LANES];
-      float *accumulator = partial->accumulator + first_row * partial->accumulator_stride;
-      score_tile(stream, queries, &plan, &tile, &prepared, first_row, n, plan.scores);
-      softmax_tile(queries, n, visible, count, plan.scores, partial->maximum + first_row,
-                   partial->sum + first_row, rescale);
-      if (!all && finite < 0) finite = values_are_finite(&prepared.values, count, value_width);
-      if (all || finite) {
-        value_product(&prepared.values, plan.scores, rescale, n, 0, count, value_width,
-                      accumulator, partial->accumulator_stride, &prefetch);
-      } else {
-        masked_value_product(&prepared.values, plan.scores, rescale, visible, n, value_width,
-                             accumulator, partial->accumulator_stride);
-      }
+    float rescale[ATTN_ROW_BLOCK + LANES];
+    score_tile(stream, queries, &plan, &tile, &prepared, 0, rows, plan.scores,
+               tile.next_count ? next_keys : (fetched_rows){0});
+    softmax_tile(queries, rows, visible, count, plan.scores, partial->maximum, partial->sum, rescale);
+    if (all || values_are_finite(&prepared.values, count, value_width)) {
+      value_product(&prepared.values, plan.scores, rescale, rows, 0, count, value_width,
+                    partial->accumulator, partial->accumulator_stride);
+    } else {
+      masked_value_product(&prepared.values, plan.scores, rescale, visible, rows, value_width,
+                           partial->accumulator, partial->accumulator_stride);
     }
+  }
+}
+
+static void attend(const attn_stream *stream, const attn_queries *queries,
+                   const attn_range *ranges, int32_t range_count, attn_partial *partial,
+                   void *workspace) {
+  if (queries->rows <= 0) return;
+  if (queries->rows >= PANEL_LEAST_ROWS || stream->key_width % LANES != 0) {
+    attend_panels(stream, queries, ranges, range_count, partial, workspace);
+  } else {
+    attend_rows(stream, queries, ranges, range_count, partial, workspace);
   }
 }

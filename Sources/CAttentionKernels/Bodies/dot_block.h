@@ -1,24 +1,27 @@
 // Dot products of a few float rows with a few stored rows, both read along the width: the scores
 // of few query rows. Each stored element is widened once for all rows of the block.
 
-// The tokens a block of `rows` rows takes, so that the accumulators fill the registers; two for a
-// single row, which is bound by memory: hardware prefetchers follow a nearly sequential walk best.
+// The tokens a block of `rows` rows takes, so that the accumulators fill the registers.
 #if VECTOR_REGISTERS == 32
 #define DOT_ROWS 8
-#define DOT_TOKENS(rows) ((rows) <= 1 ? 2 : (rows) <= 3 ? 8 : (rows) <= 6 ? 4 : 2)
+#define DOT_TOKENS(rows) ((rows) <= 1 ? 4 : (rows) <= 3 ? 8 : (rows) <= 6 ? 4 : 2)
 // Of blocked elements, whose blocks take registers too.
-#define DOT_BLOCK_TOKENS(rows) ((rows) <= 1 ? 2 : (rows) <= 4 ? 4 : 2)
+#define DOT_BLOCK_TOKENS(rows) ((rows) <= 4 ? 4 : 2)
 #else
-#define DOT_ROWS 6
-#define DOT_TOKENS(rows) ((rows) == 2 || (rows) == 3 ? 4 : 2)
+#define DOT_ROWS 7
+#define DOT_TOKENS(rows) ((rows) <= 3 ? 4 : 2)
 #define DOT_BLOCK_TOKENS(rows) DOT_TOKENS(rows)
 #endif
+// Independent sums of one dot product: with fewer than eight sums in all, each would wait for the
+// one before it (two multiply-adds a cycle, four cycles each).
+#define DOT_CHAINS(rows, tokens) ((rows) * (tokens) >= 8 ? 1 : 2)
 
 // out[r * out_stride + t] = sum_i in[r * in_stride + i] * stored[t][i] for `ROWS` rows and `TOKENS`
 // stored rows.
 INLINE void dot_block_of(const int element, const int ROWS, const int TOKENS, const float *in,
                          int64_t in_stride, const char *const *stored, int64_t width, float *out,
                          int64_t out_stride) {
+  const int CHAINS = DOT_CHAINS(ROWS, TOKENS);
   vfloat sums[DOT_ROWS * 8];
   UNROLL for (int j = 0; j < ROWS * TOKENS; j++) sums[j] = splat(0);
   int64_t i = 0;
@@ -46,6 +49,22 @@ INLINE void dot_block_of(const int element, const int ROWS, const int TOKENS, co
       }
     }
 #endif
+  }
+  if (CHAINS == 2 && i + 2 * LANES <= width) {
+    vfloat others[8];
+    UNROLL for (int j = 0; j < ROWS * TOKENS; j++) others[j] = splat(0);
+    for (; i + 2 * LANES <= width; i += 2 * LANES) {
+      UNROLL for (int t = 0; t < TOKENS; t++) {
+        const vfloat y0 = load_element(element, stored[t], i);
+        const vfloat y1 = load_element(element, stored[t], i + LANES);
+        UNROLL for (int r = 0; r < ROWS; r++) {
+          const float *x = in + r * in_stride + i;
+          sums[r * TOKENS + t] = fma_vector(load(x), y0, sums[r * TOKENS + t]);
+          others[r * TOKENS + t] = fma_vector(load(x + LANES), y1, others[r * TOKENS + t]);
+        }
+      }
+    }
+    UNROLL for (int j = 0; j < ROWS * TOKENS; j++) sums[j] = sums[j] + others[j];
   }
   for (; i + LANES <= width; i += LANES) {
     vfloat x[DOT_ROWS];
@@ -89,18 +108,14 @@ static void dot_tail(int element, int rows, int tokens, const float *in, int64_t
 }
 
 // All of `count` stored rows (addresses readable up to the next multiple of 8) against ROWS rows;
-// the rows `ahead` tokens further are prefetched.
+// meanwhile a row of `fetch` is fetched for each.
 INLINE void dot_rows_of(const int element, const int ROWS, const float *in, int64_t in_stride,
-                        const char *const *stored, int32_t count, int64_t width, int32_t ahead,
+                        const char *const *stored, int32_t count, int64_t width, fetched_rows fetch,
                         float *out, int64_t out_stride) {
   const int TOKENS = is_blocked(element) ? DOT_BLOCK_TOKENS(ROWS) : DOT_TOKENS(ROWS);
-  const int64_t bytes = stored_row_bytes(element, width);
   for (int32_t t = 0; t < count; t += TOKENS) {
-    if (ahead) {
-      for (int j = 0; j < TOKENS; j++) {
-        const char *row = stored[t + ahead + j];
-        for (int64_t b = 0; b < bytes; b += 64) __builtin_prefetch(row + b, 0, 2);
-      }
+    if (fetch.rows) {
+      UNROLL for (int j = 0; j < TOKENS; j++) prefetch_row(fetch.rows[t + j], fetch.row_bytes);
     }
     dot_block_of(element, ROWS, TOKENS, in, in_stride, stored + t, width, out + t, out_stride);
     if (width % LANES) {
@@ -111,12 +126,12 @@ INLINE void dot_rows_of(const int element, const int ROWS, const float *in, int6
 
 #define DOT_CASE(ROWS)                                                                         \
   case ROWS:                                                                                   \
-    dot_rows_of(element, ROWS, in, in_stride, stored, count, width, ahead, out, out_stride);   \
+    dot_rows_of(element, ROWS, in, in_stride, stored, count, width, fetch, out, out_stride);   \
     break;
 
 INLINE void dot_rows_element(const int element, int rows, const float *in, int64_t in_stride,
                              const char *const *stored, int32_t count, int64_t width,
-                             int32_t ahead, float *out, int64_t out_stride) {
+                             fetched_rows fetch, float *out, int64_t out_stride) {
   switch (rows) {
     DOT_CASE(1)
     DOT_CASE(2)
@@ -124,8 +139,8 @@ INLINE void dot_rows_element(const int element, int rows, const float *in, int64
     DOT_CASE(4)
     DOT_CASE(5)
     DOT_CASE(6)
-#if DOT_ROWS == 8
     DOT_CASE(7)
+#if DOT_ROWS == 8
     DOT_CASE(8)
 #endif
     default: break;
@@ -133,10 +148,10 @@ INLINE void dot_rows_element(const int element, int rows, const float *in, int64
 }
 
 static void dot_rows(int element, int rows, const float *in, int64_t in_stride,
-                     const char *const *stored, int32_t count, int64_t width, int32_t ahead,
+                     const char *const *stored, int32_t count, int64_t width, fetched_rows fetch,
                      float *out, int64_t out_stride) {
 #define DOT_ELEMENT(ELEMENT) \
-  dot_rows_element(ELEMENT, rows, in, in_stride, stored, count, width, ahead, out, out_stride)
+  dot_rows_element(ELEMENT, rows, in, in_stride, stored, count, width, fetch, out, out_stride)
   switch (element) {
     case ATTN_ELEMENT_S8: DOT_ELEMENT(ATTN_ELEMENT_S8); break;
     case ELEMENT_PACKED: DOT_ELEMENT(ELEMENT_PACKED); break;

@@ -126,6 +126,24 @@ INLINE void load_block(const int element, const char *row, int64_t index,
   }
 }
 
+// Two of the four vectors of a whole block: the first or the second half.
+INLINE void load_half_block(const int element, const char *block, const int half, vfloat y[2]) {
+  const int first = half * 2 * LANES;
+  vfloat scale = splat(1), zero = splat(0);
+  if (element == ATTN_ELEMENT_INT8) scale = splat_half(block);
+  if (element == ATTN_ELEMENT_INT4) splat_two_halves(block, &scale, &zero);
+  UNROLL for (int v = 0; v < 2; v++) {
+    if (element == ATTN_ELEMENT_INT8) {
+      y[v] = __builtin_convertvector(*(const vint8_any *)(block + 2 + first + v * LANES), vfloat) *
+             scale;
+    } else if (element == ATTN_ELEMENT_INT4) {
+      y[v] = fma_vector(widen_nibbles(block + 4, first + v * LANES), scale, zero);
+    } else {
+      y[v] = widen_nibbles(block, first + v * LANES);
+    }
+  }
+}
+
 // LANES elements from `index`, a multiple of LANES, of a row; of half bytes only where their block is
 // whole.
 INLINE vfloat load_element(const int element, const char *row, int64_t index) {

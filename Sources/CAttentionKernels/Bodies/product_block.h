@@ -5,10 +5,13 @@
 // Row k of b lies at rows[k] in a stored element, or, B_STRIDED, at base + k * stride floats.
 enum { B_STRIDED = 64 };
 
+// Tokens between two looks at the memory.
+enum { PRODUCT_CHUNK = 8 };
+
 typedef struct product_operand {
   int kind;                 // an attn_element, or B_STRIDED
   const char *const *rows;  // addresses of stored rows
-  int32_t ahead;            // rows ahead to prefetch, 0: none
+  row_prefetcher *prefetch;  // what to fetch meanwhile, or NULL
   const float *base;        // B_STRIDED
   int64_t stride;
 } product_operand;
@@ -21,7 +24,9 @@ typedef struct product_operand {
 #define PRODUCT_VECTORS(rows) ((rows) <= 1 ? 8 : (rows) <= 2 ? 4 : (rows) <= 3 ? 3 : 2)
 #endif
 
-INLINE void product_block_of(const int kind, const int ROWS, const int VECTORS, const float *a,
+// HALF: which half of a block of stored elements two vectors take where a block is four, or -1.
+INLINE void product_block_of(const int kind, const int ROWS, const int VECTORS, const int HALF,
+                             const float *a,
                              int64_t a_stride, int64_t begin, int64_t end,
                              const product_operand *b, int64_t column, float *c, int64_t c_stride,
                              const float *scale) {
@@ -34,35 +39,33 @@ INLINE void product_block_of(const int kind, const int ROWS, const int VECTORS, 
   const char *const *rows = b->rows;
   const float *base = kind == B_STRIDED ? b->base + column : NULL;
   const int64_t stride = b->stride;
-  const int32_t ahead = b->ahead;
   const int64_t first_block = column - column % ATTN_GROUP;
   const int64_t offset =
       kind == B_STRIDED ? 0 : first_block / ATTN_GROUP * block_bytes(kind);
   const int64_t inside = column % ATTN_GROUP;
   // Whole blocks of elements; product_vectors lets them begin where the elements' do.
   const bool in_blocks = is_blocked(kind) && VECTORS % GROUP_VECTORS == 0;
-  for (int64_t k = begin; k < end; k++) {
-    vfloat y[8];
-    if (in_blocks) {
-      UNROLL for (int v = 0; v < VECTORS; v += GROUP_VECTORS) {
-        load_block(kind, rows[k] + offset, v * LANES, y + v);
+  for (int64_t chunk = begin; chunk < end; chunk += PRODUCT_CHUNK) {
+    if (b->prefetch) prefetch_rows(b->prefetch);
+    const int64_t last = chunk + PRODUCT_CHUNK < end ? chunk + PRODUCT_CHUNK : end;
+    for (int64_t k = chunk; k < last; k++) {
+      vfloat y[8];
+      if (in_blocks) {
+        UNROLL for (int v = 0; v < VECTORS; v += GROUP_VECTORS) {
+          load_block(kind, rows[k] + offset, v * LANES, y + v);
+        }
+      } else if (HALF >= 0) {
+        load_half_block(kind, rows[k] + offset, HALF, y);
+      } else {
+        UNROLL for (int v = 0; v < VECTORS; v++) {
+          y[v] = kind == B_STRIDED ? load(base + k * stride + v * LANES)
+                                   : load_element(kind, rows[k] + offset, inside + v * LANES);
+        }
       }
-    } else {
-      UNROLL for (int v = 0; v < VECTORS; v++) {
-        y[v] = kind == B_STRIDED ? load(base + k * stride + v * LANES)
-                                 : load_element(kind, rows[k] + offset, inside + v * LANES);
+      UNROLL for (int r = 0; r < ROWS; r++) {
+        vfloat x = splat(a[r * a_stride + k]);
+        UNROLL for (int v = 0; v < VECTORS; v++) sums[r][v] = fma_vector(x, y[v], sums[r][v]);
       }
-    }
-    if (kind != B_STRIDED && ahead) {
-      const int64_t first = inside * block_bytes(kind) / ATTN_GROUP;
-      const int bytes = (int)(VECTORS * LANES * block_bytes(kind) / ATTN_GROUP);
-      UNROLL for (int p = 0; p < bytes; p += 64) {
-        __builtin_prefetch(rows[k + ahead] + offset + first + p, 0, 2);
-      }
-    }
-    UNROLL for (int r = 0; r < ROWS; r++) {
-      vfloat x = splat(a[r * a_stride + k]);
-      UNROLL for (int v = 0; v < VECTORS; v++) sums[r][v] = fma_vector(x, y[v], sums[r][v]);
     }
   }
   UNROLL for (int r = 0; r < ROWS; r++) {
@@ -72,10 +75,21 @@ INLINE void product_block_of(const int kind, const int ROWS, const int VECTORS, 
 
 #define PRODUCT_CASE(ROWS, VECTORS)                                                             \
   case ROWS * 16 + VECTORS:                                                                     \
-    if (VECTORS <= PRODUCT_VECTORS(ROWS)) {                                                     \
-      product_block_of(kind, ROWS, VECTORS, a, a_stride, begin, end, b, column, c, c_stride,    \
-                       scale);                                                                  \
+    if (VECTORS > PRODUCT_VECTORS(ROWS)) break;                                                 \
+    if (VECTORS == 2 && GROUP_VECTORS == 4 && is_blocked(kind)) {                               \
+      if (column % ATTN_GROUP == 0) {                                                           \
+        product_block_of(kind, ROWS, VECTORS, 0, a, a_stride, begin, end, b, column, c,         \
+                         c_stride, scale);                                                      \
+        break;                                                                                  \
+      }                                                                                         \
+      if (column % ATTN_GROUP == 2 * LANES) {                                                   \
+        product_block_of(kind, ROWS, VECTORS, 1, a, a_stride, begin, end, b, column, c,         \
+                         c_stride, scale);                                                      \
+        break;                                                                                  \
+      }                                                                                         \
     }                                                                                           \
+    product_block_of(kind, ROWS, VECTORS, -1, a, a_stride, begin, end, b, column, c, c_stride,  \
+                     scale);                                                                    \
     break;
 #define PRODUCT_CASES(ROWS)                                                                     \
   PRODUCT_CASE(ROWS, 1) PRODUCT_CASE(ROWS, 2) PRODUCT_CASE(ROWS, 3) PRODUCT_CASE(ROWS, 4)       \
@@ -123,6 +137,7 @@ INLINE int product_vectors(int kind, int rows, int64_t left) {
     if (left >= 4 && 4 % GROUP_VECTORS == 0) return 4;
     return left >= GROUP_VECTORS ? GROUP_VECTORS : (int)left;
   }
+  if (is_blocked(kind) && most >= 2 && GROUP_VECTORS == 4) return left >= 2 ? 2 : 1;
   if (left >= most) return left == most + 1 && most == 3 ? 2 : most;
   return left >= 4 ? 4 : (int)left;
 }
@@ -131,4 +146,11 @@ INLINE int product_vectors(int kind, int rows, int64_t left) {
 INLINE int even_block(int rows, int most) {
   int blocks = (rows + most - 1) / most;
   return (rows + blocks - 1) / blocks;
+}
+
+// Blocks of columns times blocks of rows: how often a product passes over its tokens.
+INLINE int64_t product_passes(int rows, int64_t width) {
+  const int block = even_block(rows, PRODUCT_ROWS);
+  const int64_t columns = PRODUCT_VECTORS(block) * LANES;
+  return (width + columns - 1) / columns * ((rows + block - 1) / block);
 }

@@ -20,6 +20,17 @@ INLINE void widen_row(const int element, const char *row, int64_t width, float *
   if (i < width) store(out + i, load_element_tail(element, row, i, width - i));
 }
 
+INLINE bool is_per_channel(int element) {
+  return element == ATTN_ELEMENT_INT8C || element == ATTN_ELEMENT_INT4C;
+}
+
+// Whether rows are copied to float32 before anything reads them. Half bytes are read in place only in
+// whole blocks.
+INLINE bool is_copied(int element, int64_t width) {
+  return element == ATTN_ELEMENT_CUSTOM || is_per_channel(element) ||
+         (element == ATTN_ELEMENT_INT4 && width % ATTN_GROUP != 0);
+}
+
 static void widen_rows(int element, const char *const *rows, int32_t count, int64_t width,
                        float *out, int64_t stride) {
 #define WIDEN_ELEMENT(ELEMENT) \
@@ -60,48 +71,4 @@ static void copy_rows(const attn_stream *stream, bool values, const tile *tile, 
     }
     t += (int32_t)r.tokens;
   }
-}
-
-INLINE void transpose_rows_of(const int element, const char *const *rows, int32_t count,
-                              int64_t width, float *columns) {
-  for (int32_t t = 0; t < count; t += LANES) {
-    int64_t i = 0;
-    for (; is_blocked(element) && i + ATTN_GROUP <= width; i += ATTN_GROUP) {
-      vfloat blocks[GROUP_VECTORS][LANES];
-      UNROLL for (int j = 0; j < LANES; j++) {
-        vfloat y[GROUP_VECTORS];
-        load_block(element, rows[t + j], i, y);
-        UNROLL for (int v = 0; v < GROUP_VECTORS; v++) blocks[v][j] = y[v];
-      }
-      UNROLL for (int v = 0; v < GROUP_VECTORS; v++) {
-        transpose(blocks[v]);
-        UNROLL for (int j = 0; j < LANES; j++) {
-          store(columns + (i + v * LANES + j) * ATTN_TILE_TOKENS + t, blocks[v][j]);
-        }
-      }
-    }
-    for (; i < width; i += LANES) {
-      vfloat block[LANES];
-      if (i + LANES <= width) {
-        UNROLL for (int j = 0; j < LANES; j++) block[j] = load_element(element, rows[t + j], i);
-      } else {
-        for (int j = 0; j < LANES; j++) {
-          block[j] = load_element_tail(element, rows[t + j], i, width - i);
-        }
-      }
-      transpose(block);
-      UNROLL for (int j = 0; j < LANES; j++) {
-        store(columns + (i + j) * ATTN_TILE_TOKENS + t, block[j]);
-      }
-    }
-  }
-}
-
-// Element i of token t at columns[i * ATTN_TILE_TOKENS + t]; columns are written up to the next
-// multiple of LANES in both directions.
-static void transpose_rows(int element, const char *const *rows, int32_t count, int64_t width,
-                           float *columns) {
-#define TRANSPOSE_ELEMENT(ELEMENT) transpose_rows_of(ELEMENT, rows, count, width, columns)
-  FOR_ELEMENT(element, TRANSPOSE_ELEMENT)
-#undef TRANSPOSE_ELEMENT
 }
