@@ -186,6 +186,22 @@ void attn_skinny_product(const void *weights, int32_t element, int64_t weight_st
                           bias, out, out_stride, first, last);
 }
 
+int64_t attn_skinny_packed_floats(int32_t rows, int64_t width) {
+  return rows > 0 ? table()->skinny_packed_floats(rows, width) : 0;
+}
+
+void attn_skinny_pack(const float *in, int64_t in_stride, int32_t rows, int64_t width, float *packed) {
+  table()->skinny_pack(in, in_stride, rows, width, packed);
+}
+
+void attn_skinny_product_packed(const void *weights, int32_t element, int64_t weight_stride_elements,
+                                const float *scales, const float *packed, int32_t rows,
+                                int64_t width, const float *bias, float *out, int64_t out_stride,
+                                int64_t first, int64_t last) {
+  table()->skinny_product_packed(weights, element, weight_stride_elements, scales, packed, rows, width,
+                                 bias, out, out_stride, first, last);
+}
+
 uint64_t attn_probe_read(const void *data, size_t bytes) { return table()->probe_read(data, bytes); }
 
 float attn_probe_fma(int64_t iterations, int64_t *flops) {

@@ -23,6 +23,10 @@ typedef struct attn_kernel_table {
   void (*decode_group_row)(int32_t, const void *, int64_t, int64_t, float *);
   void (*skinny_product)(const void *, int32_t, int64_t, const float *, const float *, int64_t, int32_t,
                          int64_t, const float *, float *, int64_t, int64_t, int64_t);
+  int64_t (*skinny_packed_floats)(int32_t, int64_t);
+  void (*skinny_pack)(const float *, int64_t, int32_t, int64_t, float *);
+  void (*skinny_product_packed)(const void *, int32_t, int64_t, const float *, const float *, int32_t,
+                                int64_t, const float *, float *, int64_t, int64_t, int64_t);
   uint64_t (*probe_read)(const void *, size_t);
   float (*probe_fma)(int64_t, int64_t *);
 } attn_kernel_table;

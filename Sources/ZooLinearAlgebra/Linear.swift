@@ -4,9 +4,10 @@ import ZooMemory
 /// A linear map with fixed weights: output[r] = weight · input[r] (+ bias).
 ///
 /// Up to `skinnyRows` rows, as in decode, each weight is read from memory once, by the skinny
-/// product of the C kernels. More rows, as in prefill, are large products by OpenBLAS, over blocks
-/// of outputs that are widened to float32 first where the weights are narrower. Either way the
-/// pool's workers share the outputs, so OpenBLAS runs with one thread: `apply` sets it so.
+/// products of the C kernels: over the rows as they lie, or packed once for all workers where that
+/// is faster. More rows, as in prefill, are large products by OpenBLAS, over blocks of outputs that
+/// are widened to float32 first where the weights are narrower. Either way the pool's workers share
+/// the outputs, so OpenBLAS runs with one thread: `apply` sets it so.
 public struct Linear: Sendable {
   /// [outputs × inputs].
   public let weight: WeightMatrix
@@ -15,6 +16,10 @@ public struct Linear: Sendable {
 
   /// The greatest number of rows that goes to the skinny product.
   public static let skinnyRows = 32
+
+  /// The least number of rows that are packed for the skinny product: where it was measured to be
+  /// faster than in place (Documentation/Kernels.md).
+  private var packedRows: Int { weight.format == .float32 ? 5 : 13 }
 
   /// - Parameter bias: `weight.outputs` elements, or nil.
   public init(weight: WeightMatrix, bias: [Float]? = nil) {
@@ -59,8 +64,9 @@ public struct Linear: Sendable {
     let skinny = input.rows <= Self.skinnyRows
     let block =
       skinny ? skinnyBlock(threads: pool.threads) : wideBlock(threads: pool.threads, scratch)
+    let packed = skinny && input.rows >= packedRows ? pack(input, in: scratch) : nil
     var product = Product(
-      weights: weight.view, input: input, output: output, bias: bias,
+      weights: weight.view, input: input, packed: packed, output: output, bias: bias,
       block: block, scratch: Unmanaged.passUnretained(scratch))
     if !skinny { OpenBLAS.requireOneThread() }
     withExtendedLifetime((weight, scratch)) {
@@ -72,13 +78,26 @@ public struct Linear: Sendable {
     }
   }
 
+  /// The rows as the skinny product reads them, in the scratch's first region, which it does not need
+  /// for anything else.
+  private func pack(_ input: MatrixView, in scratch: LinearScratch) -> UnsafePointer<Float> {
+    let rows = Int32(input.rows)
+    precondition(
+      attn_skinny_packed_floats(rows, Int64(inputs)) <= scratch.elementsPerWorker,
+      "a linear map's scratch is too small")
+    let target = scratch.region(of: 0)
+    attn_skinny_pack(input.pointer, Int64(input.stride), rows, Int64(inputs), target)
+    return UnsafePointer(target)
+  }
+
   /// Outputs a part of the skinny product: at least 32 KiB of weights, since a part must outlast
-  /// its hand-over, and about four parts a worker, so that none waits long for another.
+  /// its hand-over, and about four parts a worker, so that none waits long for another. Whole blocks
+  /// of every build's kernels.
   private func skinnyBlock(threads: Int) -> Int {
     if threads == 1 { return outputs }
     let rowBytes = inputs * weight.format.bytesPerElement
     let block = max(outputs / (4 * threads), (32 << 10) / rowBytes, 1)
-    return (block + 15) / 16 * 16
+    return (block + 23) / 24 * 24
   }
 
   /// Outputs a part of the large product: by shape alone, so that the result does not depend on
@@ -98,6 +117,8 @@ public struct Linear: Sendable {
 private struct Product {
   let weights: WeightView
   let input: MatrixView
+  /// The rows of `input` packed for the skinny product, or nil: as they lie.
+  let packed: UnsafePointer<Float>?
   let output: MutableMatrixView
   let bias: UnsafePointer<Float>?
   /// Outputs a part.
@@ -112,6 +133,12 @@ private struct Product {
     let product = context.assumingMemoryBound(to: Product.self)
     let outputs = product.pointee.outputs(of: part)
     let (input, output) = (product.pointee.input, product.pointee.output)
+    if let packed = product.pointee.packed {
+      product.pointee.weights.skinnyProduct(
+        packed: packed, rows: input.rows, bias: product.pointee.bias, output: output.pointer,
+        stride: output.stride, outputs: outputs)
+      return
+    }
     product.pointee.weights.skinnyProduct(
       input.pointer, stride: input.stride, rows: input.rows, bias: product.pointee.bias,
       output: output.pointer, stride: output.stride, outputs: outputs)

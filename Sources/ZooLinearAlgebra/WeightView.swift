@@ -53,4 +53,14 @@ struct WeightView {
       Int64(inputs), bias, output, Int64(outputStride), Int64(range.lowerBound),
       Int64(range.upperBound))
   }
+
+  /// The same over rows that `attn_skinny_pack` has packed.
+  func skinnyProduct(
+    packed: UnsafePointer<Float>, rows: Int, bias: UnsafePointer<Float>?,
+    output: UnsafeMutablePointer<Float>, stride outputStride: Int, outputs range: Range<Int>
+  ) {
+    attn_skinny_product_packed(
+      base, format.elementCode, Int64(inputs), scales, packed, Int32(rows), Int64(inputs), bias,
+      output, Int64(outputStride), Int64(range.lowerBound), Int64(range.upperBound))
+  }
 }

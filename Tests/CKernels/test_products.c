@@ -4,8 +4,9 @@
 
 #include "support.h"
 
+// `packed`: by way of rows packed for broadcasts of weights, instead of in place.
 static void test_skinny(int32_t element, int rows, int64_t width, int64_t outputs, bool with_bias,
-                        uint64_t *state) {
+                        bool packed, uint64_t *state) {
   int64_t weight_stride = width + random_below(state, 5), in_stride = width + 3;
   const size_t size = element == ATTN_ELEMENT_F32 ? 4 : element == ATTN_ELEMENT_S8 ? 1 : 2;
   float *weights = malloc((size_t)(outputs * weight_stride) * 4);
@@ -34,9 +35,19 @@ static void test_skinny(int32_t element, int rows, int64_t width, int64_t output
   for (int64_t i = 0; i < outputs; i++) bias[i] = random_float(state);
   for (int64_t i = 0; i < rows * outputs; i++) out[i] = -77;
   int64_t first = random_below(state, outputs), last = first + random_below(state, outputs - first + 1);
-  attn_skinny_product(stored, element, weight_stride,
-                      element == ATTN_ELEMENT_S8 ? scales : NULL, in, in_stride, rows, width,
-                      with_bias ? bias : NULL, out, outputs, first, last);
+  const float *factors = element == ATTN_ELEMENT_S8 ? scales : NULL;
+  const float *addends = with_bias ? bias : NULL;
+  if (packed) {
+    const size_t bytes = (size_t)attn_skinny_packed_floats(rows, width) * 4;
+    float *operand = malloc(bytes);
+    attn_skinny_pack(in, in_stride, rows, width, operand);
+    attn_skinny_product_packed(stored, element, weight_stride, factors, operand, rows, width, addends,
+                               out, outputs, first, last);
+    free(operand);
+  } else {
+    attn_skinny_product(stored, element, weight_stride, factors, in, in_stride, rows, width, addends,
+                        out, outputs, first, last);
+  }
   double worst = 0;
   bool untouched = true;
   for (int r = 0; r < rows; r++) {
@@ -53,14 +64,40 @@ static void test_skinny(int32_t element, int rows, int64_t width, int64_t output
     }
   }
   CHECK(worst <= 2e-6 * sqrt((double)width) + 1e-6 && untouched,
-        "skinny product: element %d, %d rows, width %ld, outputs %ld ..< %ld: error %g", element,
-        rows, (long)width, (long)first, (long)last, worst);
+        "skinny product%s: element %d, %d rows, width %ld, outputs %ld ..< %ld: error %g",
+        packed ? ", packed" : "", element, rows, (long)width, (long)first, (long)last, worst);
   free(weights);
   free(stored);
   free(in);
   free(bias);
   free(scales);
   free(out);
+}
+
+// What is not finite in a row or a weight stays in that row's or that output's results.
+static void test_no_mixing(uint64_t *state) {
+  enum { WIDTH = 70, OUTPUTS = 29 };
+  static float weights[OUTPUTS * WIDTH], in[32 * WIDTH], out[32 * OUTPUTS];
+  for (int rows = 1; rows <= 32; rows++) {
+    for (int i = 0; i < OUTPUTS * WIDTH; i++) weights[i] = random_float(state);
+    for (int i = 0; i < rows * WIDTH; i++) in[i] = random_float(state);
+    const int bad_row = (int)random_below(state, rows), bad_output = (int)random_below(state, OUTPUTS);
+    in[bad_row * WIDTH + random_below(state, WIDTH)] = NAN;
+    weights[bad_output * WIDTH + random_below(state, WIDTH)] = INFINITY;
+    float *operand = malloc((size_t)attn_skinny_packed_floats(rows, WIDTH) * 4);
+    attn_skinny_pack(in, WIDTH, rows, WIDTH, operand);
+    attn_skinny_product_packed(weights, ATTN_ELEMENT_F32, WIDTH, NULL, operand, rows, WIDTH, NULL, out,
+                               OUTPUTS, 0, OUTPUTS);
+    free(operand);
+    bool right = true;
+    for (int r = 0; r < rows; r++) {
+      for (int o = 0; o < OUTPUTS; o++) {
+        const float value = out[r * OUTPUTS + o];
+        right &= r == bad_row ? isnan(value) : o == bad_output ? isinf(value) : isfinite(value);
+      }
+    }
+    CHECK(right, "skinny product, packed: %d rows, what is not finite stays where it belongs", rows);
+  }
 }
 
 void test_products(void) {
@@ -71,9 +108,18 @@ void test_products(void) {
   for (int rows = 1; rows <= 32; rows++) {
     for (int w = 0; w < 8; w++) {
       test_skinny(elements[random_below(&state, 4)], rows, widths[w],
-                  1 + random_below(&state, 40), random_below(&state, 2), &state);
+                  1 + random_below(&state, 40), random_below(&state, 2), false, &state);
+      for (int e = 0; e < 4; e++) {
+        test_skinny(elements[e], rows, widths[w], 1 + random_below(&state, 80),
+                    random_below(&state, 2), true, &state);
+      }
     }
   }
+  // Wider than what is passed over at a time, so that sums are added to.
+  test_skinny(ATTN_ELEMENT_BF16, 32, 2500, 53, true, true, &state);
+  test_skinny(ATTN_ELEMENT_S8, 17, 2049, 30, true, true, &state);
+  test_skinny(ATTN_ELEMENT_F32, 5, 5000, 61, false, true, &state);
+  test_no_mixing(&state);
   // The read probe sees every byte: its checksum is the sum of the 64-bit words.
   enum { BYTES = 64 * 37 };
   uint64_t *data = malloc(BYTES), sum = 0;

@@ -31,6 +31,8 @@
 #include "convert.h"
 #include "quantise.h"
 #include "skinny.h"
+#include "skinny_groups.h"
+#include "skinny_panel.h"
 #include "probes.h"
 
 const attn_kernel_table TABLE = {
@@ -49,6 +51,9 @@ const attn_kernel_table TABLE = {
     .encode_group = encode_group,
     .decode_group_row = decode_group_row,
     .skinny_product = skinny_product,
+    .skinny_packed_floats = skinny_packed_floats,
+    .skinny_pack = skinny_pack,
+    .skinny_product_packed = skinny_product_packed,
     .probe_read = probe_read,
     .probe_fma = probe_fma,
 };

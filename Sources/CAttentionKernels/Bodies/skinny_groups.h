@@ -1,0 +1,86 @@
+// Rows of a product packed for broadcasts of weights. The rows are cut into groups of 16, 8, 4, 2 or 1;
+// a group of as many rows as a vector has lanes, or of several vectors, keeps element k of all its rows
+// side by side, and one weight in every lane multiplies them all. A smaller group fills the lanes with
+// `share` elements of each row, lane row * share + s holding element k + s, and `share` weights that
+// repeat multiply them. So every row count fills the vectors.
+
+enum { GROUP_ROWS = 16, MOST_GROUPS = 6, SKINNY_STEP = 16, PANEL_WIDTH = 64 };
+
+typedef struct row_group {
+  int32_t first, rows;  // rows of the product; fewer than `room` leave lanes of zeros
+  int32_t room;         // 16, 8, 4, 2 or 1
+  int64_t offset;       // of its part of the packed rows, in floats
+} row_group;
+
+// Elements of a row once packed: the last ones are zeros.
+INLINE int64_t packed_width(int64_t width) {
+  return (width + PANEL_WIDTH - 1) / PANEL_WIDTH * PANEL_WIDTH;
+}
+
+// Cuts rows into groups: whole powers of two, rounded up where few lanes stay empty.
+INLINE int group_rows(int32_t rows, int64_t width, row_group groups[MOST_GROUPS]) {
+  int count = 0;
+  int64_t offset = 0;
+  for (int32_t first = 0; first < rows;) {
+    const int32_t left = rows - first;
+    int32_t room = 1;
+    while (room < left && room < GROUP_ROWS) room *= 2;
+    if (room > left && left != 3 && left < room - room / 8) room /= 2;
+    const int32_t taken = left < room ? left : room;
+    groups[count++] = (row_group){first, taken, room, offset};
+    offset += room * packed_width(width);
+    first += taken;
+  }
+  return count;
+}
+
+static int64_t skinny_packed_floats(int32_t rows, int64_t width) {
+  row_group groups[MOST_GROUPS];
+  const int count = group_rows(rows, width, groups);
+  return groups[count - 1].offset + groups[count - 1].room * packed_width(width);
+}
+
+// One group of `room` rows, `share` elements of a row side by side.
+INLINE void pack_group(const float *in, int64_t in_stride, const int rows, const int room,
+                       int64_t width, float *packed) {
+  const int share = room < LANES ? LANES / room : 1;
+  const int vector_rows = LANES / share;
+  int64_t k = 0;
+  if (share == 1) {
+    for (; k + LANES <= width; k += LANES) {
+      for (int r = 0; r < room; r += LANES) {
+        vfloat v[LANES];
+        UNROLL for (int i = 0; i < LANES; i++) {
+          v[i] = r + i < rows ? load(in + (r + i) * in_stride + k) : splat(0);
+        }
+        transpose(v);
+        UNROLL for (int i = 0; i < LANES; i++) store(packed + (k + i) * room + r, v[i]);
+      }
+    }
+  }
+  for (; k < packed_width(width); k += share) {
+    for (int r = 0; r < room; r++) {
+      float *to = packed + k * room + r / vector_rows * LANES + r % vector_rows * share;
+      for (int s = 0; s < share; s++) {
+        to[s] = r < rows && k + s < width ? in[r * in_stride + k + s] : 0;
+      }
+    }
+  }
+}
+
+static void skinny_pack(const float *in, int64_t in_stride, int32_t rows, int64_t width,
+                        float *packed) {
+  row_group groups[MOST_GROUPS];
+  const int count = group_rows(rows, width, groups);
+  for (int g = 0; g < count; g++) {
+    const float *from = in + groups[g].first * in_stride;
+    float *to = packed + groups[g].offset;
+    switch (groups[g].room) {
+      case 1: pack_group(from, in_stride, groups[g].rows, 1, width, to); break;
+      case 2: pack_group(from, in_stride, groups[g].rows, 2, width, to); break;
+      case 4: pack_group(from, in_stride, groups[g].rows, 4, width, to); break;
+      case 8: pack_group(from, in_stride, groups[g].rows, 8, width, to); break;
+      default: pack_group(from, in_stride, groups[g].rows, 16, width, to); break;
+    }
+  }
+}

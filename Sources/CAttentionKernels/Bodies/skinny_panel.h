@@ -1,0 +1,262 @@
+// Products with packed rows. A block of outputs' weights is widened to float32 a short piece of the
+// width at a time; over that panel, which lies in the first-level cache, every group of rows runs with
+// a block of sums in registers. Each weight is read from memory and widened once, whatever the number
+// of rows, and the next block is fetched in the order of its addresses meanwhile.
+
+enum {
+  PANEL_STRIDE = PANEL_WIDTH,  // floats from one output to the next
+  PANEL_SUMS = VECTOR_REGISTERS == 32 ? 24 : 12,  // vectors of sums in registers
+  PANEL_OUTPUTS = PANEL_SUMS,
+  PANEL_LINE = 64,
+  // Bytes of packed rows that are passed over at a time: half of a small second-level cache.
+  PACKED_BYTES_AT_ONCE = 128 << 10,
+};
+
+// sum += a * b. In words the compiler cannot rearrange where it has been seen to move sums about and
+// spill them: it prefers the form that overwrites a factor.
+INLINE void accumulate(vfloat *sum, vfloat a, vfloat b) {
+#if defined(__x86_64__) && HAS_FMA && LANES == 16
+  __asm__("vfmadd231ps %2, %1, %0" : "+v"(*sum) : "v"(a), "v"(b));
+#elif defined(__x86_64__) && HAS_FMA
+  __asm__("vfmadd231ps %2, %1, %0" : "+x"(*sum) : "x"(a), "x"(b));
+#else
+  *sum = fma_vector(a, b, *sum);
+#endif
+}
+
+// What is made ready while the sums of one piece run: the next piece's weights, widened into the other
+// panel, and the lines of the next block, fetched into the second-level cache in the order of their
+// addresses. A row of the one and as many lines of the other at a time, spread evenly over the steps.
+typedef struct skinny_feed {
+  const char *weights;  // row 0 of the next piece
+  int64_t row_bytes;
+  float *panel;
+  int32_t due, rate, steps;  // rows: `rate` in `steps`
+  const char *next, *end;    // lines
+  const char *segment_end;
+  int64_t segment, skip;  // bytes that follow each other, and from the end of them to the next
+} skinny_feed;
+
+// PANEL_WIDTH elements in float32.
+INLINE void widen_piece(const int element, const char *row, float *to) {
+  UNROLL for (int k = 0; k < PANEL_WIDTH; k += LANES) store(to + k, load_element(element, row, k));
+}
+
+INLINE void feed_step(const int element, skinny_feed *f) {
+  const int64_t bytes = PANEL_WIDTH * block_bytes(element) / ATTN_GROUP;
+  f->due += f->rate;
+  while (f->due >= f->steps) {
+    f->due -= f->steps;
+    widen_piece(element, f->weights, f->panel);
+    f->weights += f->row_bytes;
+    f->panel += PANEL_STRIDE;
+    if (f->next >= f->end) continue;
+    UNROLL for (int64_t i = 0; i < bytes; i += PANEL_LINE) __builtin_prefetch(f->next + i, 0, 2);
+    f->next += bytes;
+    if (f->next >= f->segment_end) {
+      f->next = f->segment_end + f->skip;
+      f->segment_end = f->next + f->segment;
+    }
+  }
+}
+
+// `share` floats, repeated over the lanes.
+INLINE vfloat repeat(const float *p, const int share) {
+  if (share == 1) return splat(*p);
+  if (share == LANES) return load(p);
+  vfloat v;
+  if (share == 2) {
+    typedef double vdouble __attribute__((vector_size(LANES * 4)));
+    double pair;
+    memcpy(&pair, p, 8);
+    vdouble d;
+    UNROLL for (int i = 0; i < LANES / 2; i++) d[i] = pair;
+    return (vfloat)d;
+  }
+  UNROLL for (int i = 0; i < LANES; i++) v[i] = p[i % share];
+  return v;
+}
+
+// sums[o][v] += panel[o] . x over `width` elements, for OUTPUTS = PANEL_SUMS / VECTORS outputs.
+INLINE void panel_product(const int element, const int VECTORS, const int share, const float *panel,
+                          const float *x, int64_t width, vfloat *sums, skinny_feed *feed) {
+  const int outputs = PANEL_SUMS / VECTORS;
+  vfloat s[PANEL_SUMS];
+  UNROLL for (int i = 0; i < PANEL_SUMS; i++) s[i] = sums[i];
+  for (int64_t k = 0; k < width; k += SKINNY_STEP) {
+    feed_step(element, feed);
+    UNROLL for (int j = 0; j < SKINNY_STEP; j += share) {
+      vfloat rows[4];
+      UNROLL for (int v = 0; v < VECTORS; v++) rows[v] = load(x + v * LANES);
+      x += VECTORS * LANES;
+      UNROLL for (int o = 0; o < outputs; o++) {
+        const vfloat weight = repeat(panel + o * PANEL_STRIDE + j, share);
+        UNROLL for (int v = 0; v < VECTORS; v++) {
+          accumulate(&s[o * VECTORS + v], weight, rows[v]);
+        }
+      }
+    }
+    panel += SKINNY_STEP;
+  }
+  UNROLL for (int i = 0; i < PANEL_SUMS; i++) sums[i] = s[i];
+}
+
+// All outputs of the panel for one group.
+INLINE void panel_group(const int element, const int room, const float *panel, const float *x,
+                        int64_t width, vfloat *sums, skinny_feed *feed) {
+  const int vectors = room < LANES ? 1 : room / LANES;
+  const int share = room < LANES ? LANES / room : 1;
+  for (int o = 0; o < PANEL_OUTPUTS; o += PANEL_SUMS / vectors) {
+    panel_product(element, vectors, share, panel + o * PANEL_STRIDE, x, width, sums + o * vectors, feed);
+  }
+}
+
+INLINE void panel_group_of(const int element, int32_t room, const float *panel, const float *x,
+                           int64_t width, vfloat *sums, skinny_feed *feed) {
+  switch (room) {
+    case 1: panel_group(element, 1, panel, x, width, sums, feed); break;
+    case 2: panel_group(element, 2, panel, x, width, sums, feed); break;
+    case 4: panel_group(element, 4, panel, x, width, sums, feed); break;
+    case 8: panel_group(element, 8, panel, x, width, sums, feed); break;
+    default: panel_group(element, 16, panel, x, width, sums, feed); break;
+  }
+}
+
+// Rows of weights in float32, zeros behind the last element.
+INLINE void widen_panel(const int element, const char *weights, int64_t row_bytes, int64_t width,
+                        int64_t outputs, float *panel) {
+  for (int64_t o = 0; o < outputs; o++) {
+    const char *row = weights + o * row_bytes;
+    float *to = panel + o * PANEL_STRIDE;
+    int64_t k = 0;
+    for (; k + LANES <= width; k += LANES) store(to + k, load_element(element, row, k));
+    if (k < width) {
+      store(to + k, load_element_tail(element, row, k, width - k));
+      k += LANES;
+    }
+    for (; k < PANEL_WIDTH; k += LANES) store(to + k, splat(0));
+  }
+}
+
+typedef struct skinny_target {
+  const float *scales, *bias;
+  float *out;
+  int64_t out_stride;
+} skinny_target;
+
+// Writes or adds the sums of a group.
+INLINE void store_group(const row_group *group, const float *sums, int64_t output, int64_t count,
+                        bool add, const skinny_target *target) {
+  const int share = group->room < LANES ? LANES / group->room : 1;
+  const int lanes = group->room < LANES ? LANES : group->room;  // of an output
+  for (int64_t o = 0; o < count; o++) {
+    const float scale = target->scales ? target->scales[output + o] : 1;
+    const float bias = target->bias ? target->bias[output + o] : 0;
+    for (int r = 0; r < group->rows; r++) {
+      const float *s = sums + o * lanes + r * share;
+      float sum = s[0];
+      for (int i = 1; i < share; i++) sum += s[i];
+      float *to = target->out + (group->first + r) * target->out_stride + output + o;
+      *to = sum * scale + (add ? *to : bias);
+    }
+  }
+}
+
+// A piece of the walk over the weights: PANEL_OUTPUTS outputs by PANEL_WIDTH elements, fewer at the
+// ends.
+typedef struct skinny_piece {
+  const char *weights;
+  int64_t outputs, width;
+} skinny_piece;
+
+INLINE skinny_piece piece_at(const char *weights, int64_t row_bytes, int64_t element_bytes,
+                             int64_t output, int64_t last, int64_t k, int64_t end) {
+  return (skinny_piece){
+      .weights = weights + output * row_bytes + k * element_bytes,
+      .outputs = last - output < PANEL_OUTPUTS ? last - output : PANEL_OUTPUTS,
+      .width = end - k < PANEL_WIDTH ? end - k : PANEL_WIDTH,
+  };
+}
+
+INLINE void packed_product_of(const int element, const char *weights, int64_t row_bytes,
+                              const float *packed, int32_t rows, int64_t width,
+                              const skinny_target *target, int64_t first, int64_t last) {
+  row_group groups[MOST_GROUPS];
+  const int group_count = group_rows(rows, width, groups);
+  int lanes = 0;  // of all groups
+  int sums_at[MOST_GROUPS];
+  for (int g = 0; g < group_count; g++) {
+    sums_at[g] = lanes * PANEL_OUTPUTS / LANES;
+    lanes += groups[g].room < LANES ? LANES : groups[g].room;
+  }
+  const int64_t room = groups[group_count - 1].first + groups[group_count - 1].room;
+  const int64_t at_once = PACKED_BYTES_AT_ONCE / 4 / room / PANEL_WIDTH * PANEL_WIDTH;
+  const int64_t element_bytes = block_bytes(element) / ATTN_GROUP;
+  float panels[2][PANEL_OUTPUTS * PANEL_STRIDE] __attribute__((aligned(64))) = {{0}};
+  vfloat sums[PANEL_OUTPUTS * (2 * GROUP_ROWS + 4 * LANES) / LANES];
+  for (int64_t begin = 0; begin < width && first < last; begin += at_once) {
+    const int64_t end = begin + at_once < width ? begin + at_once : width;
+    skinny_feed feed = {.row_bytes = row_bytes, .segment = (end - begin) * element_bytes,
+                        .steps = lanes / LANES * (PANEL_WIDTH / SKINNY_STEP)};
+    feed.skip = row_bytes - feed.segment;
+    skinny_piece piece = piece_at(weights, row_bytes, element_bytes, first, last, begin, end);
+    int side = 0;
+    widen_panel(element, piece.weights, row_bytes, piece.width, piece.outputs, panels[side]);
+    for (int64_t output = first; output < last; output += PANEL_OUTPUTS) {
+      const int64_t after = output + PANEL_OUTPUTS < last ? output + PANEL_OUTPUTS : last;
+      const int64_t fetched = after + PANEL_OUTPUTS < last ? after + PANEL_OUTPUTS : last;
+      feed.next = weights + after * row_bytes + begin * element_bytes;
+      feed.segment_end = feed.next + feed.segment;
+      feed.end = feed.next + (fetched - after) * row_bytes;
+      memset(sums, 0, (size_t)(lanes * PANEL_OUTPUTS) * 4);
+      const int64_t count = piece.outputs;
+      for (int64_t k = begin; k < end; k += PANEL_WIDTH) {
+        const bool ends = k + PANEL_WIDTH >= end;
+        skinny_piece next = {0};
+        if (!ends || after < last) {
+          next = piece_at(weights, row_bytes, element_bytes, ends ? after : output, last,
+                          ends ? begin : k + PANEL_WIDTH, end);
+        }
+        feed.rate = next.outputs == PANEL_OUTPUTS && next.width == PANEL_WIDTH ? PANEL_OUTPUTS : 0;
+        feed.due = 0;
+        feed.weights = next.weights;
+        feed.panel = panels[!side];
+        if (feed.rate == 0) {
+          widen_panel(element, next.weights, row_bytes, next.width, next.outputs, panels[!side]);
+        }
+        for (int g = 0; g < group_count; g++) {
+          panel_group_of(element, groups[g].room, panels[side],
+                         packed + groups[g].offset + k * groups[g].room, PANEL_WIDTH,
+                         sums + sums_at[g], &feed);
+        }
+        piece = next;
+        side = !side;
+      }
+      for (int g = 0; g < group_count; g++) {
+        store_group(&groups[g], (const float *)(sums + sums_at[g]), output, count, begin > 0, target);
+      }
+    }
+  }
+}
+
+static void skinny_product_packed(const void *weights, int32_t element,
+                                  int64_t weight_stride_elements, const float *scales,
+                                  const float *packed, int32_t rows, int64_t width,
+                                  const float *bias, float *out, int64_t out_stride, int64_t first,
+                                  int64_t last) {
+  if (rows <= 0) return;
+  const skinny_target target = {scales, bias, out, out_stride};
+#define PACKED_ELEMENT(ELEMENT)                                                                   \
+  case ELEMENT:                                                                                   \
+    packed_product_of(ELEMENT, weights, stored_row_bytes(ELEMENT, weight_stride_elements), packed, \
+                      rows, width, &target, first, last);                                         \
+    break;
+  switch (element) {
+    PACKED_ELEMENT(ATTN_ELEMENT_F32)
+    PACKED_ELEMENT(ATTN_ELEMENT_F16)
+    PACKED_ELEMENT(ATTN_ELEMENT_BF16)
+    PACKED_ELEMENT(ATTN_ELEMENT_S8)
+    default: break;
+  }
+#undef PACKED_ELEMENT
+}
