@@ -20,7 +20,6 @@
 #include "addressing.h"
 #include "channels.h"
 #include "widen.h"
-
 #include "prefetch.h"
 #include "dot_block.h"
 #include "product_block.h"
