@@ -15,7 +15,7 @@ struct InterruptionTests {
       let process = Process()
       process.executableURL = URL(fileURLWithPath: program)
       process.arguments = [
-        "bench", "--geometry", "tiny", "--variants", "mha,mqa", "--context", "2k", "--batch", "1",
+        "bench", "--geometry", "tiny", "--variants", "mha,mqa", "--context", "1k", "--batch", "1",
         "--scope", "attention", "--steps", "1000000", "--seconds", "600", "--rows", rows,
         "--output", folder, "--threads", "2",
       ]
