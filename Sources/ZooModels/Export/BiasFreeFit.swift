@@ -38,7 +38,8 @@ public final class BiasFreeFit {
     reference = evaluation.isEmpty ? nil : try stream(evaluation)
   }
 
-  /// The next layer with a fitted norm.
+  /// The next layer with a fitted norm. A bias of its output, where a conversion puts what the latent
+  /// misses of the values' mean, has no place and is dropped; the loss that is measured includes it.
   /// - Throws: `CheckpointError` of kind `unsupported` where the layer cannot do without biases;
   ///   `CacheError`, `OutOfMemory`, `ConversionStopped`.
   public func fit(
@@ -51,10 +52,8 @@ public final class BiasFreeFit {
       throw place.unsupported(
         "a layer without latents of its own", expected: "converted latent layers")
     }
-    for (name, bias) in [
-      ("queries", module.query.bias), ("latents", module.down?.bias),
-      ("output", module.output.bias),
-    ] where bias?.contains(where: { $0 != 0 }) ?? false {
+    for (name, bias) in [("queries", module.query.bias), ("latents", module.down?.bias)]
+    where bias?.contains(where: { $0 != 0 }) ?? false {
       throw place.unsupported("a bias of the \(name)", expected: "none")
     }
     var norm = FittedNorm()
@@ -64,7 +63,7 @@ public final class BiasFreeFit {
       try norm.look(at: module, inputs: inputs.view, pool: runner.pool)
     }
     var result = layer
-    result.attention = try norm.applied(to: module)
+    result.attention = try norm.applied(to: module.withoutOutputBias)
     norms.append(norm)
     let layout = module.layout.inFloat32
     try reference?.advance(layer, layout: layout, readers: [], stopped: stopped)
@@ -72,6 +71,15 @@ public final class BiasFreeFit {
       try stream?.advance(result, layout: layout, readers: [], stopped: stopped)
     }
     return result
+  }
+}
+
+extension LatentAttention {
+  fileprivate var withoutOutputBias: LatentAttention {
+    if output.bias == nil { return self }
+    return LatentAttention(
+      layout: layout, shape: shape, query: query, queryDown: queryDown, down: down, keyUp: keyUp,
+      valueUp: valueUp, output: Linear(weight: output.weight), options: options)
   }
 }
 
