@@ -10,7 +10,7 @@
 #   make oracle          logits beside Hugging Face transformers on fresh random configurations
 #   make tokenizers      byte-level BPE beside the tokenizers library on fresh random text
 #   make factorisation   one layer's factorisation beside numpy.linalg, in turn
-#   make mla             Reports/mla.md: conversions of the embedded model, about four minutes
+#   make mla             Reports/mla.md: conversions of the embedded model, about nine minutes on two cores
 #   make export-check    exports of random models, loaded by unmodified transformers, same logits
 #   make micro           micro-benchmarks of the kernels
 #   make kernels-test    the C kernels alone; kernels-neon: the arm64 builds under emulation
