@@ -81,7 +81,7 @@ SPACE := $(subst ,, )
 mla: build
 	$(ATTNZOO) convert embedded --to $(subst $(SPACE),$(COMMA),$(strip $(MLA))) \
 	  --methods calibrated,weights-only --frequencies stock,by-energy --spread \
-	  --evaluation-segments 10 --report Reports/mla.md
+	  --evaluation-segments 8 --report Reports/mla.md
 
 export-check: build
 	$(SWIFT) build -c release --product export-oracle

@@ -93,4 +93,18 @@ struct ConvertTests {
     try folder.write("mine", to: "out/file")
     try refuses(["--to", "mla:64+16"], 65, "expected a folder that is empty or not there yet")
   }
+
+  @Test("ctrl-C leaves nothing half-written")
+  func interruption() throws {
+    let folder = try TemporaryFolder()
+    let ending = try Program(in: folder).interrupt(
+      ["convert", "embedded", "--to", "mla:64+16", "--out", "out", "--calibration-tokens", "48k"]
+    ) {
+      (try? FileManager.default.contentsOfDirectory(atPath: folder.path))?
+        .contains { $0.contains("partial") } ?? false
+    }
+    #expect(ending.code == 130, "\(ending.errors)")
+    #expect(ending.errors.contains("nothing was written"))
+    #expect(try FileManager.default.contentsOfDirectory(atPath: folder.path).isEmpty)
+  }
 }

@@ -14,6 +14,11 @@ public enum Interruption {
   /// From now on ctrl-C sets the flag; a second one ends the process as usual.
   public static func watch() {
     interruptRequested.store(false, ordering: .relaxed)
+    // A parent may have started the process with the signal held back.
+    var interrupt = sigset_t()
+    sigemptyset(&interrupt)
+    sigaddset(&interrupt, SIGINT)
+    pthread_sigmask(SIG_UNBLOCK, &interrupt, nil)
     signal(SIGINT) { _ in
       interruptRequested.store(true, ordering: .relaxed)
       signal(SIGINT, SIG_DFL)

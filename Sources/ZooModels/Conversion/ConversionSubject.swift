@@ -53,6 +53,22 @@ struct ConversionSubject {
     return layout.ownsRows && layout.shape.valueIsKeyPrefix
   }
 
+  /// What a layer's shared RoPE split depends on, for a fold that is measured.
+  struct SplitKey: Hashable {
+    var ropeWidth: Int
+    var reach: Reach
+    var options: ConversionOptions
+  }
+
+  /// Nil where no fold is measured.
+  func splitKey(layer: Int) -> SplitKey? {
+    guard case .latent(let shape) = targetLayouts[layer].heads, shape.ropeSlices == 1,
+      targetLayouts[layer].ownsRows, converter.options.fold == nil
+    else { return nil }
+    return SplitKey(
+      ropeWidth: shape.ropeWidth, reach: targetLayouts[layer].reach, options: converter.options)
+  }
+
   func scoresPairs(layer: Int) -> Bool {
     guard case .latent(let shape) = targetLayouts[layer].heads else { return false }
     return shape.ropeSlices > 1 && converter.options.method == .calibrated

@@ -29,7 +29,11 @@ extension LayerConverter {
       throw refusal(layer, "rank \(shape.rank) is larger than the matrix; at most \(largest)")
     }
     if options.method == .calibrated {
-      guard let moments else { throw refusal(layer, "a calibrated factorisation needs tokens") }
+      guard let moments else {
+        throw refusal(
+          layer,
+          "a calibrated factorisation needs tokens; expected a text, token ids, or weights only")
+      }
       guard moments.tokens >= shape.rank else {
         throw refusal(
           layer,
@@ -74,7 +78,7 @@ extension LayerConverter {
     }
     let possible = RopeSplit.folds(ropeWidth: ropeWidth, pairs: pairs, stock: stock)
     let folds: [Int]
-    if let fold = options.fold {
+    if let fold = options.fold ?? measuredFold {
       guard possible.contains(fold) else {
         throw refusal(
           layer,

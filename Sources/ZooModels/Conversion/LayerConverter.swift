@@ -41,6 +41,8 @@ public struct LayerConverter: Sendable {
   /// The target's layouts.
   public let layouts: [KVLayout]
   private var shared: [Int: (reduced: LatentBasis, split: LatentBasis)] = [:]
+  /// The fold of the next layer's shared split where it is known already and the options leave it open.
+  var measuredFold: Int?
   private var rotaries: [Int: RotaryEmbedding] = [:]
 
   public init(target: Variant, layouts: [KVLayout], options: ConversionOptions) {

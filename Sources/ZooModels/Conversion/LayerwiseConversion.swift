@@ -48,6 +48,8 @@ public final class LayerwiseConversion {
   private let sourceLayouts: [KVLayout]
   private var subjects: [ConversionSubject]
   private let meter: AttentionMeter
+  /// What the fold of a shared split was measured to be in the present layer.
+  private var folds: [ConversionSubject.SplitKey: Int] = [:]
 
   /// Segments of the calibration tokens that attention's results are compared on.
   static let comparedSegments = 2
@@ -155,11 +157,16 @@ public final class LayerwiseConversion {
     stopped: () -> Bool
   ) throws -> Outcome {
     let subject = subjects[goal]
+    if goal == 0 { folds = [:] }
+    let split = subject.splitKey(layer: index)
+    // Goals that differ in their rank alone measure the fold once.
+    subjects[goal].converter.measuredFold = split.flatMap { folds[$0] }
     let conversion = try OpenBLAS.withThreads(pool.threads) { () throws -> LayerConversion in
       try subjects[goal].converter.convert(
         layer.attention, layer: index, moments: moments, measuresSplit: subject.followsSplit,
         measure: calibration == nil ? nil : { try self.measured($0) })
     }
+    if let split, let factors = conversion.factors { folds[split] = factors.fold }
     var losses = LayerLosses(layer: index, factors: conversion.factors)
     losses.keyValueBytesBefore = source.layouts[index].idealBytesPerToken
     losses.keyValueBytesAfter = subject.targetLayouts[index].idealBytesPerToken
