@@ -8,6 +8,7 @@
 #   make report          Reports/full.md again from its committed rows
 #   make peers           Reports/peers.md: beside ggml, PyTorch and ONNX Runtime, an hour on two cores
 #   make oracle          logits beside Hugging Face transformers on fresh random configurations
+#   make fuzz            mutated model folders, tokenizers and files of ids, ten minutes
 #   make tokenizers      byte-level BPE beside the tokenizers library on fresh random text
 #   make factorisation   one layer's factorisation beside numpy.linalg, in turn
 #   make mla             Reports/mla.md: conversions of the embedded model, about nine minutes on two cores
@@ -21,7 +22,7 @@ BUILD   := .build/release
 ATTNZOO := $(BUILD)/attnzoo
 SUITE   := $(if $(FULL),full,$(if $(QUICK),quick,default))
 
-.PHONY: all deps build test bench conformance kernels-test kernels-neon peers micro oracle \
+.PHONY: all deps build test bench conformance kernels-test kernels-neon peers micro oracle fuzz \
   tokenizers factorisation mla export-check report lint docs sanitize clean
 CLANG    = $$(command -v clang || echo "$$(dirname "$$(readlink -f "$$(command -v $(SWIFT))")")/clang")
 
@@ -109,6 +110,15 @@ tokenizers: deps
 	$(SWIFT) build -c release --build-tests
 	ZOO_TOKENIZERS=$(CURDIR)/Benchmarks/Oracles/.work/tokenizers \
 	  $(SWIFT) test -c release --skip-build --filter TokenizerFixtureTests
+
+# FUZZ_SECONDS=N goes on longer, FUZZ_SEED=N repeats a run. Each kind of file prints its seed, and the
+# file that was read last stays in .build/fuzz, should one end the process.
+fuzz: deps
+	$(SWIFT) build -c release --build-tests
+	mkdir -p .build/fuzz
+	ZOO_FUZZ_SECONDS=$(or $(FUZZ_SECONDS),600) ZOO_FUZZ_KEEP=$(CURDIR)/.build/fuzz \
+	  $(if $(FUZZ_SEED),ZOO_FUZZ_SEED=$(FUZZ_SEED)) \
+	  $(SWIFT) test -c release --skip-build --no-parallel --filter FuzzTests
 
 report: build
 	$(ATTNZOO) report Reports/full.jsonl --to Reports/full.md --title "full: llama-3.2-1b"

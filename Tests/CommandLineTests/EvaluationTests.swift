@@ -5,7 +5,8 @@ import ZooRecords
 
 /// A small checkpoint of so many tokens, with the tokenizer of a fixture where one is named.
 private func writeModel(
-  to folder: String, vocabulary: Int, tokenizer: String? = nil, shift: Float = 0
+  to folder: String, vocabulary: Int, tokenizer: String? = nil, shift: Float = 0,
+  norm: Float = 1
 ) throws {
   try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
   var config = HFConfig(
@@ -20,7 +21,7 @@ private func writeModel(
     let isNorm = tensor.shape.count == 1
     try writer.append(
       (0..<count).map { index in
-        isNorm ? 1 : Float((index * 7919 + number * 104_729) % 211) / 900 - 0.117 + shift
+        isNorm ? norm : Float((index * 7919 + number * 104_729) % 211) / 900 - 0.117 + shift
       }, to: tensor.name)
   }
   try writer.finish()
@@ -79,7 +80,11 @@ struct EvaluationTests {
     try FileManager.default.removeItem(atPath: folder("m/tokenizer.json"))
     let byIDs = try program.run(base + ["--tokens", "ids.npy", "--rows", "b.jsonl"])
     #expect(byIDs.code == 0, Comment(rawValue: byIDs.errors))
+    // A tokenizer of another kind is none, where ids are given.
+    try folder.write(#"{"model":{"type":"Unigram"}}"#, to: "m/tokenizer.json")
+    #expect(try program.run(base + ["--tokens", "ids.npy", "--rows", "c.jsonl"]).code == 0)
     let second = try #require(try row(folder("b.jsonl")).fidelity)
+    #expect(try row(folder("c.jsonl")).fidelity == second)
     #expect(second.natsPerToken == nats && second.meanKL == fidelity.meanKL)
     #expect(second.bitsPerByte == nil)
     #expect(try row(folder("b.jsonl")).command.contains("--tokens ids.npy"))
@@ -163,6 +168,18 @@ struct EvaluationTests {
     let planned = try program.run(
       "plan", "--model", "m", "--variants", "own,mqa", "--format", "csv")
     #expect(planned.code == 0 && planned.lines[1].hasPrefix("gqa:2,"))
+  }
+
+  @Test("a model whose logits are no numbers fails with a row that says so")
+  func infiniteLogits() throws {
+    let folder = try TemporaryFolder()
+    let program = try Program(in: folder)
+    try writeModel(to: folder("m"), vocabulary: 256, norm: 3e38)
+    let run = try program.run("eval", "m", "--segments", "1", "--rows", "rows.jsonl")
+    #expect(run.code == 1, Comment(rawValue: run.errors))
+    let row = try row(folder("rows.jsonl"))
+    #expect(row.status == .failed && row.reason?.contains("NaN or infinity") == true)
+    #expect(row.fidelity == nil)
   }
 
   @Test("what cannot be scored is refused by one line")

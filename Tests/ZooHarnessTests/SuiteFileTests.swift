@@ -69,6 +69,44 @@ struct SuiteFileTests {
     #expect(suite.fidelity?.segments == 3)
   }
 
+  @Test("a model gives shape and weights, and own stands for its own variant")
+  func model() throws {
+    let suite = try parse(
+      """
+      name: quality
+      model: embedded
+      variants: [own, own@int8, mqa]
+      step: {contexts: [64], batches: [1]}
+      fidelity:
+        variants: [own@f32, "own@int8:int4"]
+        tokens: ids.npy
+        against: ./original
+        kind: healed
+      """)
+    #expect(suite.model == "embedded" && suite.geometry.name == "embedded")
+    #expect(suite.variants.map(\.notation) == ["mha", "mha@int8", "mqa"])
+    let fidelity = try #require(suite.fidelity)
+    #expect(fidelity.model == "embedded", "the suite's model unless the section names another")
+    #expect(fidelity.variants.map(\.notation) == ["mha@f32", "mha@int8:int4"])
+    #expect(fidelity.tokens == "ids.npy" && fidelity.against == "./original")
+    #expect(fidelity.kind == .healed)
+    let bad = [
+      ("geometry: tiny\nmodel: embedded", "geometry or model, not both"),
+      ("model: ./absent", "absent/config.json"),
+      (
+        "model: embedded\nfidelity: {variants: [own], text: a, tokens: b}",
+        "text or tokens, not both"
+      ),
+      ("model: embedded\nfidelity: {variants: [own], kind: good}", "trained, healed"),
+      ("model: embedded\nfidelity: {variants: [own@int9]}", "int9"),
+    ]
+    for (lines, expected) in bad {
+      let refused = try #require(refusal("name: x\n" + lines))
+      #expect(refused.message.contains(expected), Comment(rawValue: refused.message))
+      #expect(refused.exitCode == 65)
+    }
+  }
+
   @Test("a key that is not there leaves the value that flags would leave")
   func defaults() throws {
     let flags = Suite(

@@ -46,7 +46,16 @@ extension SuiteRunner {
       return
     }
     for (index, model) in models.enumerated() {
-      try log.append(assembly.row(model, score: scores[index + 1], original: scores[0]))
+      let score = scores[index + 1]
+      if score.isFinite, scores[0].isFinite {
+        try log.append(assembly.row(model, score: score, original: scores[0]))
+      } else {
+        let whose = scores[0].isFinite ? "its logits" : "the original's logits"
+        try log.append(
+          assembly.row(
+            model.variant, status: .failed,
+            reason: "\(whose) hold NaN or infinity, expected numbers"))
+      }
     }
   }
 }

@@ -55,20 +55,19 @@ struct FidelitySource {
     _ section: Suite.Fidelity, vocabulary: Int
   ) throws -> (source: TokenSource, isByteLevel: Bool) {
     let folders = [section.model, section.against].compactMap { $0 }.map { ModelFolder($0) }
-    var tokenizer: (any Tokenizer)?
-    for folder in folders where tokenizer == nil {
-      tokenizer = try folder.tokenizer(vocabulary: vocabulary)
-    }
     if let path = section.tokens {
+      // Ids need no tokenizer: one that cannot be read, or is of another kind, leaves bytes unknown.
+      let tokenizer = folders.lazy.compactMap {
+        (try? $0.tokenizer(vocabulary: vocabulary)) ?? nil
+      }.first
       let source = try TokenSource(tokenFile: path, tokenizer: tokenizer)
       return (source, tokenizer is ByteTokenizer)
     }
-    guard let tokenizer else {
-      throw HarnessError(
-        .inputMissing,
-        "\(section.model)/\(BytePairTokenizer.fileName): found no such file, expected a tokenizer "
-          + "for the vocabulary of \(vocabulary), or token ids (tokens) instead of a text")
+    var found: (any Tokenizer)?
+    for folder in folders where found == nil {
+      found = try folder.tokenizer(vocabulary: vocabulary)
     }
+    let tokenizer = try found ?? folders[0].requiredTokenizer(vocabulary: vocabulary)
     let path = try section.text ?? EmbeddedModel.evaluationTextPath()
     return (try TokenSource(textFile: path, tokenizer: tokenizer), tokenizer is ByteTokenizer)
   }

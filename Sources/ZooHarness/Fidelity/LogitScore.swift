@@ -26,12 +26,17 @@ struct LogitScore: Sendable, Hashable {
     for index in logits.indices {
       let expected = other.logProbability(original[index])
       divergence += exp(expected) * (expected - own.logProbability(logits[index]))
-      largestError = max(largestError, Double(abs(logits[index] - original[index])))
+      let error = Double(abs(logits[index] - original[index]))
+      // A comparison with NaN would leave it out.
+      if error > largestError || error.isNaN { largestError = error }
     }
     // Rounding may leave a sum of nothing slightly below zero.
-    divergences.append(max(0, divergence))
+    divergences.append(divergence < 0 ? 0 : divergence)
     if own.best == other.best { agreements += 1 }
   }
+
+  /// Whether every logit was a number: NaN and infinity spread to the loss or the divergence.
+  var isFinite: Bool { nats.isFinite && meanDivergence.isFinite && largestError.isFinite }
 
   /// Loss of all scored tokens, nats.
   var nats: Double { segmentNats.reduce(0, +) }

@@ -56,4 +56,11 @@ public struct ModelFolder: Sendable, Hashable {
     if isEmbedded { return ByteTokenizer() }
     return try FolderTokenizer.optional(folder: source, vocabulary: vocabulary)
   }
+
+  /// The tokenizer of the folder.
+  /// - Throws: `CheckpointError`, `missing` where it has none and is not byte-level.
+  public func requiredTokenizer(vocabulary: Int) throws(CheckpointError) -> any Tokenizer {
+    if isEmbedded { return ByteTokenizer() }
+    return try FolderTokenizer.required(folder: source, vocabulary: vocabulary)
+  }
 }

@@ -47,12 +47,7 @@ struct GenerateCommand: ParsableCommand {
     let pool = try options.pool()
     let folder = ModelFolder(model)
     var decoder = try folder.load(format: .float32, pool: pool)
-    guard let tokenizer = try folder.tokenizer(vocabulary: decoder.geometry.vocabulary) else {
-      throw HarnessError(
-        .inputMissing,
-        "\(model)/\(BytePairTokenizer.fileName): found no such file, expected a tokenizer for the "
-          + "vocabulary of \(decoder.geometry.vocabulary)")
-    }
+    let tokenizer = try folder.requiredTokenizer(vocabulary: decoder.geometry.vocabulary)
     if let variant {
       decoder = try decoder.asVariant(try OwnVariant.variant(variant, on: decoder.geometry))
     }

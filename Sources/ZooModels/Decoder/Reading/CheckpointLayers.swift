@@ -20,16 +20,15 @@ public final class CheckpointLayers: LayerSource {
   ///   - name: what lists and result rows call the model.
   ///   - format: how matrices are kept; nil: as stored, decoded 8- and 4-bit floats as bfloat16.
   ///   - pool: shares out the copying.
-  /// - Throws: `NotationError` where the configuration has no meaning as a variant; reading throws
-  ///   `CheckpointError` for a missing, misshapen or non-finite tensor and `OutOfMemory`.
+  /// - Throws: `CheckpointError` where the configuration has no meaning as a variant; reading throws
+  ///   it for a missing, misshapen or non-finite tensor, and `OutOfMemory`.
   public init(
     folder: CheckpointFolder, name: String, format: WeightFormat?, pool: WorkerPool
   ) throws {
     config = folder.config
     geometry = ModelGeometry(config, name: name)
     try config.native?.check(geometry, folder: folder.path)
-    variant = try AxisRegistry.standard.variant(geometry.native)
-    layouts = try variant.layouts(for: geometry)
+    (variant, layouts) = try folder.ownLayouts(of: geometry)
     settings = DecoderSettings(config)
     weightSource = name
     tensors = CheckpointTensors(folder: folder, format: format, pool: pool)

@@ -56,8 +56,8 @@ struct ScalarPattern: Sendable {
     var found: [Range<Int>] = []
     text.scalars.withUnsafeBufferPointer { scalars in
       masks.withUnsafeBufferPointer { masks in
-        let run = Run(
-          steps: steps, sets: sets, scalars: scalars, masks: masks, end: range.upperBound)
+        var run = Run(
+          steps: steps, sets: sets, scalars: scalars, masks: masks, range: range)
         var place = range.lowerBound
         while place < range.upperBound {
           if let end = run.match(start, place) {
@@ -79,10 +79,39 @@ struct ScalarPattern: Sendable {
     let scalars: UnsafeBufferPointer<UInt32>
     let masks: UnsafeBufferPointer<UInt32>
     let end: Int
+    /// Calls left before failures are remembered. A pattern in use never needs so many; one that
+    /// backtracks over and over would take time in a power of the text's length.
+    private var patience: Int
+    /// Steps and places from which nothing matches.
+    private var failures: Set<Int> = []
+
+    init(
+      steps: [Step], sets: [ScalarSet], scalars: UnsafeBufferPointer<UInt32>,
+      masks: UnsafeBufferPointer<UInt32>, range: Range<Int>
+    ) {
+      self.steps = steps
+      self.sets = sets
+      self.scalars = scalars
+      self.masks = masks
+      end = range.upperBound
+      patience = 1_000 + 64 * range.count
+    }
 
     /// The end of the match that begins with the step at `step`. Steps lead forwards only, so that
     /// the depth of calls is bounded by the pattern's length.
-    func match(_ step: Int, _ place: Int) -> Int? {
+    mutating func match(_ step: Int, _ place: Int) -> Int? {
+      if patience > 0 {
+        patience -= 1
+        return attempt(step, place)
+      }
+      let key = place * steps.count + step
+      if failures.contains(key) { return nil }
+      if let result = attempt(step, place) { return result }
+      failures.insert(key)
+      return nil
+    }
+
+    private mutating func attempt(_ step: Int, _ place: Int) -> Int? {
       switch steps[step] {
       case .accept: return place
       case .set(let index, let least, let most, let next):
