@@ -82,7 +82,12 @@ struct CopiedTensorTests {
     func keys(_ path: String) throws -> [String: String] {
       let data = try Data(contentsOf: URL(fileURLWithPath: path + "/config.json"))
       let object = try #require(try JSONSerialization.jsonObject(with: data) as? [String: Any])
-      return object.mapValues { "\($0)" }
+      // A dictionary has no order of its own.
+      return object.mapValues { value in
+        (value as? [String: Any]).map { inner in
+          inner.map { "\($0.key): \($0.value)" }.sorted().joined(separator: ", ")
+        } ?? "\(value)"
+      }
     }
     let (before, after) = (try keys(source.path), try keys(folder("out")))
     let changed = Set(before.keys).union(after.keys).filter { before[$0] != after[$0] }
