@@ -52,8 +52,8 @@ extension ModelGeometry {
   /// The most layers that a geometry or a list of layers may have.
   public static let mostLayers = 10_000
 
-  /// The most query heads.
-  static let mostHeads = 4_096
+  /// The most query heads that a geometry may have.
+  public static let mostHeads = 4_096
 
   /// Refuses sizes of attention that no model has and that arithmetic could not hold.
   func checkAttention() throws(NotationError) {

@@ -20,12 +20,15 @@ public struct ModelFolder: Sendable, Hashable {
     isEmbedded ? source : URL(fileURLWithPath: source).standardizedFileURL.lastPathComponent
   }
 
-  /// The shape, without reading a weight.
+  /// The shape, without reading a weight; its own variant fits it.
   /// - Throws: `CheckpointError`.
   public func geometry() throws(CheckpointError) -> ModelGeometry {
     if isEmbedded { return .embedded }
-    return ModelGeometry(
-      try HFConfig(path: source + "/" + CheckpointFolder.configFileName), name: name)
+    let file = source + "/" + CheckpointFolder.configFileName
+    let config = try HFConfig(path: file)
+    let geometry = ModelGeometry(config, name: name)
+    _ = try config.ownLayouts(of: geometry, file: file)
+    return geometry
   }
 
   /// What its weights have beyond a Llama's.

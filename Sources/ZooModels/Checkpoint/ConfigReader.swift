@@ -1,9 +1,13 @@
+import AttentionCore
+
 /// Reads the keys of one `config.json` object, with errors that name the file and the key.
 struct ConfigReader {
   /// Limits that keep every product of a few sizes far inside 64 bits; published models stay well
   /// below.
   enum Limit {
-    static let layers = 1 << 16
+    static let layers = ModelGeometry.mostLayers
+    static let heads = ModelGeometry.mostHeads
+    static let headWidth = AxisParameters.widest
     static let width = 1 << 20
     static let vocabulary = 1 << 24
     static let positions = 1 << 31

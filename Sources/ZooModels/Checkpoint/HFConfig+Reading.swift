@@ -83,11 +83,12 @@ extension HFConfig {
       if let fallback { return try reader.optionalSize(key, limit: limit) ?? fallback }
       return try reader.size(key, limit: limit)
     }
-    let width = ConfigReader.Limit.width
+    let (width, headWidth) = (ConfigReader.Limit.width, ConfigReader.Limit.headWidth)
+    let heads = ConfigReader.Limit.heads
     let hiddenSize = try reader.size("hidden_size", limit: width)
-    let headCount = try size("num_attention_heads", limit: width, defaults.headCount)
+    let headCount = try size("num_attention_heads", limit: heads, defaults.headCount)
     let keyValueHeadCount =
-      try reader.optionalSize("num_key_value_heads", limit: width) ?? defaults.keyValueHeadCount
+      try reader.optionalSize("num_key_value_heads", limit: heads) ?? defaults.keyValueHeadCount
       ?? headCount
     guard headCount % keyValueHeadCount == 0 else {
       throw reader.malformed(
@@ -96,8 +97,8 @@ extension HFConfig {
     }
     let headDimension: Int
     if architecture.isLatent {
-      headDimension = try reader.size("qk_rope_head_dim", limit: width)
-    } else if let explicit = try reader.optionalSize("head_dim", limit: width)
+      headDimension = try reader.size("qk_rope_head_dim", limit: headWidth)
+    } else if let explicit = try reader.optionalSize("head_dim", limit: headWidth)
       ?? defaults.headDimension
     {
       headDimension = explicit
@@ -127,14 +128,15 @@ extension HFConfig {
   }
 
   private mutating func readLatent(_ reader: ConfigReader) throws(CheckpointError) {
-    let limit = ConfigReader.Limit.width
+    let limit = ConfigReader.Limit.headWidth
     if architecture.isLatent {
       for key in ["kv_lora_rank", "qk_nope_head_dim", "v_head_dim"] {
         _ = try reader.size(key, limit: limit)
       }
     }
     keyValueLatentRank = try reader.optionalSize("kv_lora_rank", limit: limit)
-    queryLatentRank = try reader.optionalSize("q_lora_rank", limit: limit)
+    queryLatentRank = try reader.optionalSize(
+      "q_lora_rank", limit: ConfigReader.Limit.width)
     if architecture.isLatent, reader.members["q_lora_rank"] == nil { queryLatentRank = 1_536 }
     ropeHeadDimension = try reader.optionalSize("qk_rope_head_dim", limit: limit)
     nopeHeadDimension = try reader.optionalSize("qk_nope_head_dim", limit: limit)

@@ -24,6 +24,7 @@ public struct HFNativeAttention: Hashable, Sendable {
   public var frequencies: [[Double]]
 
   static let member = "attention_zoo"
+  static let variantPlace = member + ".variant"
   static let architectureName = "AttentionZooForCausalLM"
   static let format = 1
 
@@ -52,19 +53,20 @@ public struct HFNativeAttention: Hashable, Sendable {
     ]
   }
 
-  /// Refuses a variant that does not fit the model.
-  func check(_ geometry: ModelGeometry, folder: String) throws(CheckpointError) {
-    let problem: NotationError
-    do throws(NotationError) {
-      _ = try AxisRegistry.standard.variant(variant).layouts(for: geometry)
-      return
-    } catch {
-      problem = error
+  /// Refuses latent layers without a frequency for every pair.
+  func check(_ layouts: [KVLayout], file: String) throws(CheckpointError) {
+    for layout in layouts {
+      guard case .latent(let shape) = layout.heads else { continue }
+      let (found, pairs) = (
+        frequencies[layout.layer].count, shape.ropeSlices * shape.ropeWidth / 2
+      )
+      guard found == pairs else {
+        throw CheckpointError(
+          kind: .malformed, file: file,
+          place: "\(Self.member).rope_frequencies[\(layout.layer)]", found: "\(found) numbers",
+          expected: "\(pairs), one a pair")
+      }
     }
-    throw CheckpointError(
-      kind: .malformed, file: folder + "/" + CheckpointFolder.configFileName,
-      place: "\(Self.member).variant", found: "\(problem)",
-      expected: "a variant that fits the model")
   }
 
   /// Refuses another number of layers than the model's.

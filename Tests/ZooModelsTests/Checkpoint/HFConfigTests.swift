@@ -123,11 +123,11 @@ struct HFConfigTests {
       ),
       (
         ["num_hidden_layers": nil],
-        "key \"num_hidden_layers\": found nothing, expected an integer from 1 to 65536"
+        "key \"num_hidden_layers\": found nothing, expected an integer from 1 to 10000"
       ),
       (
         ["num_attention_heads": "null"],
-        "key \"num_attention_heads\": found null, expected an integer from 1 to 1048576"
+        "key \"num_attention_heads\": found null, expected an integer from 1 to 4096"
       ),
       (
         ["intermediate_size": "\"96\""],

@@ -21,13 +21,6 @@ extension CheckpointLayers {
         output: try linear("o_proj", hidden, heads * width), options: options)
     }
     let frequencies = config.native?.frequencies[layout.layer] ?? []
-    guard frequencies.count == shape.ropeSlices * shape.ropeWidth / 2 else {
-      throw CheckpointError(
-        kind: .malformed, file: tensors.folder.path + "/" + CheckpointFolder.configFileName,
-        place: "\(HFNativeAttention.member).rope_frequencies[\(layout.layer)]",
-        found: "\(frequencies.count) numbers",
-        expected: "\(shape.ropeSlices * shape.ropeWidth / 2), one a pair")
-    }
     options.rotary = options.rotary?.turning(by: frequencies)
     options.scale = options.scale ?? 1 / Float(width).squareRoot()
     options.queryNorm = nil

@@ -27,8 +27,8 @@ public final class CheckpointLayers: LayerSource {
   ) throws {
     config = folder.config
     geometry = ModelGeometry(config, name: name)
-    try config.native?.check(geometry, folder: folder.path)
-    (variant, layouts) = try folder.ownLayouts(of: geometry)
+    (variant, layouts) = try config.ownLayouts(
+      of: geometry, file: folder.path + "/" + CheckpointFolder.configFileName)
     settings = DecoderSettings(config)
     weightSource = name
     tensors = CheckpointTensors(folder: folder, format: format, pool: pool)

@@ -1,20 +1,25 @@
 import AttentionCore
 
-extension CheckpointFolder {
-  /// The variant that the folder's weights are stored as, with its layouts.
+extension HFConfig {
+  /// The variant that a folder's weights are stored as, with its layouts.
   ///
-  /// - Parameter geometry: that of the folder's configuration.
+  /// - Parameters:
+  ///   - geometry: that of this configuration.
+  ///   - file: the configuration's path, which errors name.
   /// - Throws: `CheckpointError` where sizes that are sound alone have no meaning together.
-  func ownLayouts(
-    of geometry: ModelGeometry
+  public func ownLayouts(
+    of geometry: ModelGeometry, file: String
   ) throws(CheckpointError) -> (variant: Variant, layouts: [KVLayout]) {
-    do {
-      let variant = try AxisRegistry.standard.variant(geometry.native)
-      return (variant, try variant.layouts(for: geometry))
+    let (variant, layouts): (Variant, [KVLayout])
+    do throws(NotationError) {
+      variant = try AxisRegistry.standard.variant(geometry.native)
+      layouts = try variant.layouts(for: geometry)
     } catch {
       throw CheckpointError(
-        kind: .malformed, file: path + "/" + Self.configFileName, place: "", found: "\(error)",
-        expected: "a shape of attention")
+        kind: .malformed, file: file, place: native == nil ? "" : HFNativeAttention.variantPlace,
+        found: "\(error)", expected: "a variant that fits the model")
     }
+    try native?.check(layouts, file: file)
+    return (variant, layouts)
   }
 }
