@@ -21,6 +21,9 @@ struct NativeTensors {
   let file: String
   let index: Int
 
+  /// What no conversion changes, where it stays at all.
+  static let unchanged = ["q_norm.weight", "k_norm.weight", "sinks"]
+
   private var prefix: String { NativeTensorNames(layer: index).prefix }
 
   func all(of module: any AttentionModule) throws -> [OutputTensor] {

@@ -79,7 +79,14 @@ struct SourceTensors {
     } else {
       keepsAttention = false
       try tensors.requireDense(layer)
-      for tensor in try tensors.attention(of: layer) { change(tensor) }
+      for tensor in try tensors.attention(of: layer) {
+        let name = sourceName(tensor.name)
+        // As they came: Gemma stores its norms without the 1 that a loaded model has added.
+        let stays = NativeTensors.unchanged.contains { name.hasSuffix(".self_attn." + $0) }
+        change(
+          stays && folder.contains(name)
+            ? copy(of: try folder.tensor(named: name), as: tensor.name) : tensor)
+      }
     }
     var result: [OutputTensor] = []
     for name in own {
