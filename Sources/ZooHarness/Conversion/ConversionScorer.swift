@@ -1,6 +1,4 @@
 import Foundation
-import ZooLinearAlgebra
-import ZooMemory
 import ZooModels
 
 /// What a converted model's logits say beside the original's, by the evaluation protocol.
@@ -42,7 +40,7 @@ public struct ModelLoss: Codable, Sendable, Hashable {
   }
 }
 
-/// Reads logits out of hidden states, the original's first, and scores them.
+/// Scores what became of a model under every goal of a conversion.
 struct ConversionScorer {
   /// Losses of one goal.
   struct Losses {
@@ -57,61 +55,22 @@ struct ConversionScorer {
   /// - Throws: what the source throws; `OutOfMemory`, `ConversionStopped`.
   func losses(stopped: () -> Bool) throws -> (original: ModelLoss, goals: [Losses])? {
     guard let original = conversion.original else { return nil }
-    let norm = try conversion.source.finalNorm()
-    let head = try conversion.source.head() ?? Linear(weight: try conversion.source.embedding())
-    let settings = conversion.source.settings
-    let streams = conversion.streams.compactMap { $0 }
-    var own = LogitScore()
-    var reduced = streams.map { _ in LogitScore() }
-    var split = streams.map { $0.split.map { _ in LogitScore() } }
-    let chunk = EvaluationProtocol.chunk
-    let expected = try Matrix(rows: chunk, columns: head.outputs)
-    for (segment, ids) in tokens.evaluation.enumerated() {
-      own.beginSegment()
-      for goal in streams.indices {
-        reduced[goal].beginSegment()
-        split[goal]?.beginSegment()
-      }
-      // Row r predicts token r + 1.
-      let wanted = ids.count - EvaluationProtocol.scored - 1..<ids.count - 1
-      for first in stride(from: wanted.lowerBound, to: wanted.upperBound, by: chunk) {
-        if stopped() { throw ConversionStopped() }
-        let rows = first..<min(first + chunk, wanted.upperBound)
-        func logits(_ stream: HiddenStream) throws -> MatrixView {
-          let offset = stream.segments[segment].lowerBound
-          return try conversion.runner.logits(
-            stream.view(rows.lowerBound + offset..<rows.upperBound + offset), finalNorm: norm,
-            head: head, settings: settings)
-        }
-        func score(_ stream: HiddenStream, _ score: inout LogitScore) throws {
-          let result = try logits(stream)
-          for row in 0..<rows.count {
-            score.add(
-              UnsafeBufferPointer(start: result.row(row), count: result.columns),
-              original: UnsafeBufferPointer(
-                start: expected.view.row(row), count: result.columns),
-              token: Int(ids[rows.lowerBound + row + 1]))
-          }
-        }
-        let reference = try logits(original)
-        expected.pointer.update(from: reference.pointer, count: rows.count * head.outputs)
-        try score(original, &own)
-        for goal in streams.indices {
-          try score(streams[goal].reduced, &reduced[goal])
-          if let stream = streams[goal].split, var sum = split[goal] {
-            split[goal] = nil
-            try score(stream, &sum)
-            split[goal] = sum
-          }
-        }
-      }
-    }
+    let goals = conversion.streams.compactMap { $0 }
+    let scorer = StreamScorer(
+      runner: conversion.runner, source: conversion.source, evaluation: tokens.evaluation)
+    let scores = try scorer.scores(
+      of: goals.flatMap { [$0.reduced] + [$0.split].compactMap { $0 } }, against: original,
+      stopped: stopped)
     func loss(_ score: LogitScore) -> ModelLoss {
-      ModelLoss(score, original: own, bytesPerToken: tokens.bytesPerToken)
+      ModelLoss(score, original: scores.reference, bytesPerToken: tokens.bytesPerToken)
     }
+    var rest = scores.streams.map(loss)[...]
     return (
-      loss(own),
-      streams.indices.map { Losses(reduced: loss(reduced[$0]), split: split[$0].map(loss)) }
+      loss(scores.reference),
+      goals.map { goal in
+        let reduced = rest.removeFirst()
+        return Losses(reduced: reduced, split: goal.split == nil ? nil : rest.removeFirst())
+      }
     )
   }
 }
