@@ -11,6 +11,7 @@
 #   make fuzz            mutated model folders, tokenizers and files of ids, ten minutes
 #   make tokenizers      byte-level BPE beside the tokenizers library on fresh random text
 #   make factorisation   one layer's factorisation beside numpy.linalg, in turn
+#   make streaming       peak memory of conversions and loads of a random model of 2 GB, in .work
 #   make mla             Reports/mla.md: conversions of the embedded model, about nine minutes on two cores
 #   make export-check    exports of random models, loaded by unmodified transformers, same logits
 #   make micro           micro-benchmarks of the kernels
@@ -23,7 +24,7 @@ ATTNZOO := $(BUILD)/attnzoo
 SUITE   := $(if $(FULL),full,$(if $(QUICK),quick,default))
 
 .PHONY: all deps build test bench conformance kernels-test kernels-neon peers micro oracle fuzz \
-  tokenizers factorisation mla export-check report lint docs sanitize clean
+  tokenizers factorisation streaming mla export-check report lint docs sanitize clean
 CLANG    = $$(command -v clang || echo "$$(dirname "$$(readlink -f "$$(command -v $(SWIFT))")")/clang")
 
 all: build
@@ -74,6 +75,11 @@ factorisation: deps
 	cd Benchmarks/Oracles && { [ -d .venv ] || python3 -m venv .venv; } && .venv/bin/pip install -q numpy
 	Benchmarks/Oracles/.venv/bin/python Benchmarks/Oracles/compare_factorisation.py \
 	  --timer $(BUILD)/factorisation-timer $(FACTORISATION)
+
+streaming: build
+	cd Benchmarks/Oracles && { [ -d .venv ] || python3 -m venv .venv; } && \
+	  .venv/bin/pip install -q numpy && \
+	  .venv/bin/python measure_streaming.py --attnzoo $(CURDIR)/$(ATTNZOO) $(STREAMING)
 
 # Rank × RoPE slice × calibrated or not, shared slices and slices a head, ranks equal and spread.
 MLA := $(foreach p,16 32 64 4x8 8x8 16x8,$(foreach r,32 64 128,mla:$(r)+$(p)))

@@ -84,6 +84,23 @@ struct Program: Sendable {
 
   func run(_ arguments: String...) throws -> Ending { try run(arguments) }
 
+  /// Runs to the end; `peak` is the most memory that it had resident, bytes.
+  func runMeasured(_ arguments: [String]) throws -> (ending: Ending, peak: Int) {
+    let (process, streams) = try process(arguments)
+    try process.run()
+    var peak = 0
+    while process.isRunning {
+      // The kernel's own high-water mark: nothing between two looks is missed but the very end.
+      let status = try? String(
+        contentsOfFile: "/proc/\(process.processIdentifier)/status", encoding: .utf8)
+      let line = status?.split(separator: "\n").first { $0.hasPrefix("VmHWM:") }
+      let kilobytes = line?.split(separator: " ").dropLast().last.flatMap { Int($0) }
+      peak = max(peak, (kilobytes ?? 0) * 1024)
+      Thread.sleep(forTimeInterval: 0.002)
+    }
+    return (try ending(process, streams), peak)
+  }
+
   /// Runs a line of shell in which `$ATTNZOO` is the program.
   func shell(_ line: String) throws -> Ending {
     let (process, streams) = try process(["-c", line], executable: "/bin/sh")
@@ -101,6 +118,40 @@ struct Program: Sendable {
     #expect(process.isRunning, "it ended before it could be interrupted")
     process.interrupt()
     return try ending(process, streams)
+  }
+
+  /// Runs with standard error on a terminal, and presses ctrl-C once `text` is shown there.
+  /// - Returns: how it ended; `errors` is all that the terminal was sent.
+  func interruptOnTerminal(_ arguments: [String], onceShown text: String) throws -> Ending {
+    var (master, terminal): (Int32, Int32) = (-1, -1)
+    try #require(openpty(&master, &terminal, nil, nil, nil) == 0)
+    defer { close(master) }
+    let (process, streams) = try process(arguments)
+    process.standardError = FileHandle(fileDescriptor: terminal)
+    try process.run()
+    close(terminal)
+    var shown: [UInt8] = []
+    var isInterrupted = false
+    let deadline = Date(timeIntervalSinceNow: 60)
+    var buffer = [UInt8](repeating: 0, count: 4096)
+    while Date() < deadline {
+      var event = pollfd(fd: master, events: Int16(POLLIN), revents: 0)
+      guard poll(&event, 1, 1000) > 0 else { continue }
+      let count = read(master, &buffer, buffer.count)
+      // An error once nobody has the terminal open any more.
+      guard count > 0 else { break }
+      shown += buffer[..<count]
+      if !isInterrupted, String(decoding: shown, as: UTF8.self).contains(text) {
+        process.interrupt()
+        isInterrupted = true
+      }
+    }
+    #expect(isInterrupted, "\(text) was not shown: \(String(decoding: shown, as: UTF8.self))")
+    if process.isRunning, !isInterrupted { process.terminate() }
+    let ending = try ending(process, streams)
+    return Ending(
+      code: ending.code, wasSignalled: ending.wasSignalled, output: ending.output,
+      errors: String(decoding: shown, as: UTF8.self))
   }
 
   /// Expects a run to be refused with a code and one line on standard error that holds `parts`,
