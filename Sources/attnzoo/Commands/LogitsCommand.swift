@@ -56,31 +56,12 @@ struct LogitsCommand: ParsableCommand {
       layouts: layouts,
       plan: CachePlan(
         storage: .contiguous, sequences: 1, capacity: ids.count, maxChunk: ids.count))
-    let rows = try logits(model, ids, first, cache, pool)
+    let rows = try DecoderRunner(model: model, pool: pool)
+      .logits(of: ids, prefill: first, cache: cache)
     let shape = [ids.count, model.geometry.vocabulary]
     let writer = try SafetensorsWriter(
       path: out, tensors: [TensorDeclaration(name: "logits", dtype: .f32, shape: shape)])
     try writer.append(rows, to: "logits")
     try writer.finish()
-  }
-
-  private func logits(
-    _ model: DecoderModel, _ ids: [Int32], _ first: Int, _ cache: KVCache, _ pool: WorkerPool
-  ) throws -> [Float] {
-    let runner = try DecoderRunner(model: model, pool: pool)
-    let sequence = try cache.addSequence()
-    var result: [Float] = []
-    var start = 0
-    while start < ids.count {
-      let count = start == 0 ? first : 1
-      let rows = try runner.forward(
-        tokens: Array(ids[start..<start + count]),
-        plan: BatchPlan([(sequence, start, count)]), cache: cache, logits: .all)
-      for row in 0..<count {
-        result += UnsafeBufferPointer(start: rows.row(row), count: rows.columns)
-      }
-      start += count
-    }
-    return result
   }
 }

@@ -113,24 +113,11 @@ struct OracleModel {
 
   /// Logits of every token: the first two thirds in one call, the others one by one.
   func logits(_ tokens: [Int32]) throws -> [Float] {
-    let runner = try DecoderRunner(model: model, pool: pool)
     let cache = try KVCache(
       layouts: model.layouts,
       plan: CachePlan(sequences: 1, capacity: tokens.count, maxChunk: tokens.count))
-    let sequence = try cache.addSequence()
-    var result: [Float] = []
-    var start = 0
-    while start < tokens.count {
-      let count = start == 0 ? tokens.count * 2 / 3 : 1
-      let rows = try runner.forward(
-        tokens: Array(tokens[start..<start + count]),
-        plan: BatchPlan([(sequence, start, count)]), cache: cache, logits: .all)
-      for row in 0..<count {
-        result += UnsafeBufferPointer(start: rows.row(row), count: rows.columns)
-      }
-      start += count
-    }
-    return result
+    return try DecoderRunner(model: model, pool: pool)
+      .logits(of: tokens, prefill: tokens.count * 2 / 3, cache: cache)
   }
 }
 

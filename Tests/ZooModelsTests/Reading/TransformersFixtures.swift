@@ -56,21 +56,8 @@ func logits(
     layouts: try model.variant.storing(codec).layouts(for: model.geometry),
     plan: CachePlan(
       storage: storage, sequences: 1, capacity: tokens.count, maxChunk: max(prefill, step)))
-  let runner = try DecoderRunner(model: model, pool: WorkerPool(threads: 2))
-  let sequence = try cache.addSequence()
-  var result: [Float] = []
-  var start = 0
-  while start < tokens.count {
-    let count = min(start == 0 ? prefill : step, tokens.count - start)
-    let rows = try runner.forward(
-      tokens: Array(tokens[start..<start + count]), plan: BatchPlan([(sequence, start, count)]),
-      cache: cache, logits: .all)
-    for row in 0..<count {
-      result += UnsafeBufferPointer(start: rows.row(row), count: rows.columns)
-    }
-    start += count
-  }
-  return result
+  return try DecoderRunner(model: model, pool: WorkerPool(threads: 2))
+    .logits(of: tokens, prefill: prefill, step: step, cache: cache)
 }
 
 func largestDifference(_ left: [Float], _ right: [Float]) -> Float {
