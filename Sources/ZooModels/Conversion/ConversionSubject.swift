@@ -38,12 +38,13 @@ struct ConversionSubject {
   private var splitCaches: RowCaches
 
   init(
-    _ goal: LayerwiseConversion.Goal, source: any LayerSource, compared: [Int]
+    _ goal: LayerwiseConversion.Goal, source: any LayerSource, compared: [Int], pool: WorkerPool
   ) throws {
     targetLayouts = try goal.target.layouts(for: source.geometry)
     followsSplit = goal.measuresSplit && targetLayouts.contains { $0.shape.valueIsKeyPrefix }
     converter = LayerConverter(
-      target: goal.target, layouts: targetLayouts.map(\.inFloat32), options: goal.options)
+      target: goal.target, layouts: targetLayouts.map(\.inFloat32), options: goal.options,
+      pool: pool)
     caches = RowCaches(segments: compared)
     splitCaches = RowCaches(segments: compared)
   }

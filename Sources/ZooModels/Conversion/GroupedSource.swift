@@ -51,7 +51,7 @@ struct GroupedSource {
     heads = module.layout.shape.streams
     width = module.layout.shape.keyWidth
     hidden = module.query.inputs
-    weights = try key.matrix().stacked(over: try value.matrix())
+    weights = try DMatrix([key, value])
     bias = [key, value].flatMap { linear in
       linear.bias?.map { Double($0) } ?? Array(repeating: 0, count: linear.outputs)
     }
@@ -106,11 +106,23 @@ extension DMatrix {
   }
 }
 
-extension Linear {
-  /// The weights in float64, [outputs × inputs].
-  func matrix() throws(OutOfMemory) -> DMatrix {
-    let floats = try Matrix(rows: outputs, columns: inputs)
-    weight.decodeRows(0..<outputs, to: floats.pointer)
-    return DMatrix(floats.view)
+extension DMatrix {
+  /// The weights of linear maps of as many inputs each, one under the other, in float64.
+  init(_ linears: [Linear]) throws(OutOfMemory) {
+    let (rows, columns) = (linears.reduce(0) { $0 + $1.outputs }, linears[0].inputs)
+    let block = 64
+    let floats = try Matrix(rows: block, columns: columns)
+    let values = [Double](unsafeUninitializedCapacity: rows * columns) { buffer, filled in
+      for linear in linears {
+        for first in stride(from: 0, to: linear.outputs, by: block) {
+          let range = first..<min(first + block, linear.outputs)
+          linear.weight.decodeRows(range, to: floats.pointer)
+          let count = range.count * columns
+          for index in 0..<count { buffer[filled + index] = Double(floats.pointer[index]) }
+          filled += count
+        }
+      }
+    }
+    self.init(rows: rows, columns: columns, values: values)
   }
 }

@@ -93,10 +93,7 @@ struct LatentFactorisation {
   private static func reduced(
     _ matrix: DMatrix, _ source: GroupedSource, _ split: RopeSplit
   ) -> DMatrix {
-    split.nopeRows(of: matrix).stacked(
-      over: DMatrix(
-        rows: matrix.rows - source.keyRows, columns: matrix.columns,
-        values: Array(matrix.values[(source.keyRows * matrix.columns)...])))
+    split.nopeRows(of: matrix, over: source.keyRows..<matrix.rows)
   }
 
   /// sum += factor · stack · stackᵀ. In float32: a hundredth of the whole needs no more.

@@ -113,7 +113,7 @@ extension LayerConverter {
   ) throws -> DMatrix {
     if options.method == .calibrated, let scores = moments?.pairScores { return scores }
     let half = source.width / 2
-    let queries = try module.query.matrix()
+    let queries = try DMatrix([module.query])
     let group = queries.rows / source.keyRows
     func norm(_ matrix: DMatrix, _ head: Int, _ pair: Int) -> Double {
       [pair, pair + half].reduce(0.0) { sum, part in

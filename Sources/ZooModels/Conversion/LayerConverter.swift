@@ -40,12 +40,17 @@ public struct LayerConverter: Sendable {
   public let options: ConversionOptions
   /// The target's layouts.
   public let layouts: [KVLayout]
+  private let pool: WorkerPool?
   private var shared: [Int: (reduced: LatentBasis, split: LatentBasis)] = [:]
   /// The fold of the next layer's shared split where it is known already and the options leave it open.
   var measuredFold: Int?
   private var rotaries: [Int: RotaryEmbedding] = [:]
 
-  public init(target: Variant, layouts: [KVLayout], options: ConversionOptions) {
+  /// - Parameter pool: shares out what the factorisation leaves to be done row by row.
+  public init(
+    target: Variant, layouts: [KVLayout], options: ConversionOptions, pool: WorkerPool? = nil
+  ) {
+    self.pool = pool
     self.target = target
     self.layouts = layouts
     self.options = options
@@ -129,7 +134,8 @@ public struct LayerConverter: Sendable {
       if !hasReaders(after: layout.layer, owner: layout.owner) { shared[layout.owner] = nil }
     }
     return LayerConversion(
-      attention: try bases.reduced.module(source, layout: layout, shape: shape),
+      attention: try bases.reduced.module(
+        source, layout: layout, shape: shape, pool: pool),
       split: measuresSplit ? try splitModule(bases.split, source, layout, shape) : nil,
       factors: factors)
   }
@@ -146,7 +152,7 @@ public struct LayerConverter: Sendable {
       source,
       layout: KVLayout(
         layer: layout.layer, owner: layout.owner, heads: .latent(whole), shape: rows,
-        reach: layout.reach, codec: layout.codec), shape: whole)
+        reach: layout.reach, codec: layout.codec), shape: whole, pool: pool)
   }
 
   private static func factors(_ basis: LatentBasis, _ balance: Double) -> LayerFactors {

@@ -70,7 +70,9 @@ public final class LayerwiseConversion {
     meter = try AttentionMeter(pool: pool)
     sourceLayouts = source.layouts.map(\.inFloat32)
     let compared = calibration.prefix(Self.comparedSegments).map(\.count)
-    subjects = try goals.map { try ConversionSubject($0, source: source, compared: compared) }
+    subjects = try goals.map {
+      try ConversionSubject($0, source: source, compared: compared, pool: pool)
+    }
     let table = try source.embedding()
     let (settings, runner) = (source.settings, runner)
     func stream(_ tokens: [[Int32]]) throws -> HiddenStream {

@@ -45,8 +45,10 @@ struct RopeSplit {
   /// The rows of `matrix` ([K·H × any]) combined: RoPE slices, each half-split.
   func ropeRows(of matrix: DMatrix) -> DMatrix { combined(slices, of: matrix) }
 
-  /// The rows of `matrix` ([K·H × any]) combined: what lost its position.
-  func nopeRows(of matrix: DMatrix) -> DMatrix { combined(rest, of: matrix) }
+  /// The rows of `matrix` combined: what lost its position, over rows `tail` as they are.
+  func nopeRows(of matrix: DMatrix, over tail: Range<Int>) -> DMatrix {
+    combined(rest, of: matrix, over: tail)
+  }
 
   /// Position-free rows read back into the elements of key head `head` that queries meet:
   /// [d_n × columns] from [position-free rows × columns].
@@ -64,16 +66,48 @@ struct RopeSplit {
     return result
   }
 
-  private func combined(_ groups: [[Component]], of matrix: DMatrix) -> DMatrix {
-    var result = DMatrix(
-      rows: 2 * groups.reduce(0) { $0 + $1.count }, columns: matrix.columns)
-    forEachRow(groups) { row, component, half in
-      for part in component.parts where part.weight != 0 {
-        result.addRow(
-          row, part.weight, of: matrix, part.head * 2 * pairs + part.pair + half * pairs)
+  private func combined(
+    _ groups: [[Component]], of matrix: DMatrix, over tail: Range<Int> = 0..<0
+  ) -> DMatrix {
+    let (count, columns) = (2 * groups.reduce(0) { $0 + $1.count }, matrix.columns)
+    let elements = (count + tail.count) * columns
+    let values = [Double](unsafeUninitializedCapacity: elements) { buffer, filled in
+      matrix.values.withUnsafeBufferPointer { source in
+        guard let to = buffer.baseAddress, let from = source.baseAddress else { return }
+        forEachRow(groups) { row, component, half in
+          let parts = component.parts.filter { $0.weight != 0 }.map { part in
+            let row = part.head * 2 * pairs + part.pair + half * pairs
+            return (weight: part.weight, row: from + row * columns)
+          }
+          Self.combine(parts, to: to + row * columns, count: columns)
+        }
+        (to + count * columns).update(
+          from: from + tail.lowerBound * columns, count: tail.count * columns)
+      }
+      filled = elements
+    }
+    return DMatrix(rows: count + tail.count, columns: columns, values: values)
+  }
+
+  /// target = Σ weight · row, four rows at a time.
+  private static func combine(
+    _ parts: [(weight: Double, row: UnsafePointer<Double>)],
+    to target: UnsafeMutablePointer<Double>, count: Int
+  ) {
+    target.update(repeating: 0, count: count)
+    var rest = parts[...]
+    while rest.count >= 4 {
+      let (a, b) = (rest.removeFirst(), rest.removeFirst())
+      let (c, d) = (rest.removeFirst(), rest.removeFirst())
+      for column in 0..<count {
+        target[column] +=
+          (a.weight * a.row[column] + b.weight * b.row[column])
+          + (c.weight * c.row[column] + d.weight * d.row[column])
       }
     }
-    return result
+    for part in rest {
+      for column in 0..<count { target[column] += part.weight * part.row[column] }
+    }
   }
 
   private func forEachRow(

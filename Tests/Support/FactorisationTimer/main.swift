@@ -73,7 +73,8 @@ do {
   while let line = readLine() {
     guard let method = ConversionOptions.Method(rawValue: line) else { throw Usage() }
     var converter = LayerConverter(
-      target: target, layouts: layouts, options: ConversionOptions(method: method, fold: 2))
+      target: target, layouts: layouts, options: ConversionOptions(method: method, fold: 2),
+      pool: pool)
     var moments: ProjectionMoments?
     let seen = try seconds {
       guard method == .calibrated else { return }
