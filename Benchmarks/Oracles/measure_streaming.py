@@ -5,10 +5,9 @@
     make streaming STREAMING="--depths 24 --only load,mla:512+64"
 
 Peaks are of what the process holds: anonymous memory (its own) and mapped file pages (the page
-cache's, given back at any time), sampled every few milliseconds from /proc; the largest resident
-size is the kernel's own count. A model of four times the layers must
-not need more. `load` starts with none of the files in the page cache and counts what the process
-reads from the disk; `load again` finds them there.
+cache's, given back at any time), sampled every few milliseconds from /proc. A model of four times
+the layers must not need more. `load` starts with none of the files in the page cache and counts
+what the process reads from the disk; `load again` finds them there.
 """
 
 import argparse
@@ -127,7 +126,7 @@ def measured(command):
     """Runs a command; seconds, peaks in bytes and bytes read from the disk."""
     start = time.perf_counter()
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
-    peaks, status = dict(RssAnon=0, RssFile=0, VmHWM=0), None
+    peaks, status = dict(RssAnon=0, RssFile=0), None
     while status is None:
         try:
             with open(f"/proc/{process.pid}/status") as file:
@@ -147,7 +146,7 @@ def measured(command):
         sys.exit(f"{' '.join(command)}: {process.stderr.read().decode().strip()}")
     return dict(
         seconds=seconds, anonymous=peaks["RssAnon"], file=peaks["RssFile"],
-        resident=peaks["VmHWM"], read=usage.ru_inblock * 512)
+        read=usage.ru_inblock * 512)
 
 
 def mb(count):
@@ -165,8 +164,8 @@ def main():
     print(f"one layer {mb(2 * elements(layer_tensors(0)))} MB, embedding "
           f"{mb(2 * OPTIONS.vocabulary * OPTIONS.hidden)} MB, {OPTIONS.calibration} calibration "
           f"tokens, {OPTIONS.segments} evaluation segments; MB and seconds\n")
-    print("| layers | model | what | seconds | peak anonymous | peak mapped file | peak resident "
-          "| read from disk |\n|--:|--:|---|--:|--:|--:|--:|--:|", flush=True)
+    print("| layers | model | what | seconds | peak anonymous | peak mapped file "
+          "| read from disk |\n|--:|--:|---|--:|--:|--:|--:|", flush=True)
     for layers in map(int, OPTIONS.depths.split(",")):
         folder = os.path.join(scratch, f"llama-{layers}")
         if not os.path.exists(os.path.join(folder, "model.safetensors.index.json")):
@@ -176,7 +175,7 @@ def main():
 
         def show(what, found):
             print(f"| {layers} | {mb(size)} | {what} | {found['seconds']:.1f} | "
-                  f"{mb(found['anonymous'])} | {mb(found['file'])} | {mb(found['resident'])} | "
+                  f"{mb(found['anonymous'])} | {mb(found['file'])} | "
                   f"{mb(found['read'])} |", flush=True)
 
         out = os.path.join(scratch, "out")
