@@ -9,6 +9,7 @@
 #define HAS_HALF_CONVERSION 1
 #define VECTOR_REGISTERS 32
 #define NATIVE_MAX(a, b) ((vfloat)_mm512_max_ps((__m512)(a), (__m512)(b)))
+#define NATIVE_MULTIPLY_PAIRS(a, b) ((vint)_mm512_madd_epi16((__m512i)(a), (__m512i)(b)))
 // Entry `index` modulo 16 of a table, lane by lane.
 #define NATIVE_LOOKUP(index, table) \
   ((vfloat)_mm512_permutexvar_ps((__m512i)(index), (__m512)(table)))

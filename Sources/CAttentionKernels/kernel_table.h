@@ -56,11 +56,14 @@ enum { ATTN_ROW_BLOCK = 32 };
 // The widest vector of any build, in floats: the unit in which the workspace is padded.
 enum { ATTN_MAX_LANES = 16 };
 
+// What products of integers need (Bodies/integers.h).
+enum { ATTN_INTEGER_BYTES = 104 << 10 };
+
 // Workspace layout shared by all builds, so that a selection between sizing and calling is safe.
 typedef struct attn_workspace_layout {
   int64_t key_stride;    // floats from row to row of the widened key tile
   int64_t value_stride;  // the same for values
-  size_t key_tile, value_tile, queries, scores, total;  // byte offsets, then the sum
+  size_t key_tile, value_tile, queries, scores, integers, total;  // byte offsets, then the sum
 } attn_workspace_layout;
 
 static inline int64_t attn_padded_stride(int64_t width) {
@@ -80,7 +83,8 @@ static inline attn_workspace_layout attn_lay_out_workspace(int64_t rows, int64_t
       layout.value_tile + sizeof(float) * (size_t)(ATTN_TILE_TOKENS * layout.value_stride);
   const int64_t packed_rows = (rows + ATTN_ROW_BLOCK - 1) / ATTN_ROW_BLOCK * ATTN_ROW_BLOCK;
   layout.scores = layout.queries + sizeof(float) * (size_t)(packed_rows * key_width);
-  layout.total = layout.scores + sizeof(float) * (size_t)(ATTN_TILE_TOKENS * ATTN_ROW_BLOCK);
+  layout.integers = layout.scores + sizeof(float) * (size_t)(ATTN_TILE_TOKENS * ATTN_ROW_BLOCK);
+  layout.total = layout.integers + ATTN_INTEGER_BYTES;
   return layout;
 }
 

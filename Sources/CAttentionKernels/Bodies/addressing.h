@@ -65,7 +65,10 @@ INLINE run run_at(const attn_stream *stream, int64_t token, int64_t limit) {
   return run;
 }
 
-enum { TILE_SLACK = 16 };  // addresses that blocks may touch past a tile
+enum {
+  LONG_TILE_TOKENS = 512,  // the most tokens of a tile that is read in place, once
+  TILE_SLACK = 16,         // addresses that blocks may touch past a tile
+};
 
 // The row addresses of a tile of consecutive tokens and, behind them, of the tile that follows, so
 // that a block of tokens can prefetch the rows a fixed number of tokens ahead. Addresses past
@@ -76,8 +79,8 @@ typedef struct tile {
   int32_t count;
   int64_t next_first;
   int32_t next_count;
-  const char *keys[2 * ATTN_TILE_TOKENS + TILE_SLACK];
-  const char *values[2 * ATTN_TILE_TOKENS + TILE_SLACK];
+  const char *keys[2 * LONG_TILE_TOKENS + TILE_SLACK];
+  const char *values[2 * LONG_TILE_TOKENS + TILE_SLACK];
 } tile;
 
 // Walks the tokens of the ranges; a tile never spans two ranges.

@@ -4,6 +4,7 @@
 //   HAS_HALF_CONVERSION  whether f16 <-> f32 is
 //   VECTOR_REGISTERS     16 or 32: how large a block of accumulators may be
 //   NATIVE_MAX           optional, a vector maximum that is one instruction
+//   NATIVE_MULTIPLY_PAIRS  optional, products of pairs of 16-bit integers, added, in one instruction
 //   NATIVE_LOOKUP        optional, a lookup in a table of 16 floats that is one instruction
 //   TABLE, TABLE_NAME    the exported table
 #include <math.h>
@@ -23,6 +24,9 @@
 #include "prefetch.h"
 #include "dot_block.h"
 #include "product_block.h"
+#include "integers.h"
+#include "integer_scores.h"
+#include "integer_values.h"
 #include "softmax_tile.h"
 #include "panels.h"
 #include "attend.h"

@@ -4,7 +4,19 @@
 // tile is widened to float32 once, see panels.h.
 
 // KEYS_BY_CHANNEL reads keys in place too: the scales of a group's channels go into its queries.
-enum { KEYS_IN_PLACE, KEYS_BY_CHANNEL, KEYS_WIDENED };
+// KEYS_INTEGER multiplies integers.
+enum { KEYS_IN_PLACE, KEYS_BY_CHANNEL, KEYS_WIDENED, KEYS_INTEGER };
+
+// Workspace of integer products.
+typedef struct integer_scratch {
+  integer_queries queries;
+  tile_scales key_scales, value_scales;
+  integer_weights weights;
+} integer_scratch;
+
+_Static_assert(sizeof(integer_scratch) <= ATTN_INTEGER_BYTES, "the workspace of integer products");
+
+_Static_assert(LONG_TILE_TOKENS <= ATTN_TILE_TOKENS * ATTN_ROW_BLOCK, "scores of a single row");
 
 typedef struct attend_plan {
   int key_path;
@@ -12,8 +24,12 @@ typedef struct attend_plan {
   bool values_copied;
   bool values_in_place;
   bool values_in_key_tile;  // the value is a prefix of a key tile that is widened anyway
+  bool values_integer;      // values_in_place, multiplied as integers
+  bool is_long;
   int32_t tile_tokens;
   float *key_tile, *value_tile, *scores;
+  integer_scratch *integers;        // of KEYS_INTEGER and values_integer
+  const tile_scales *value_scales;  // values_integer: the tile's, the keys' where these are the values
   int64_t key_stride, value_stride;
 } attend_plan;
 
@@ -37,7 +53,9 @@ static attend_plan plan_attend(const attn_stream *stream, const attn_queries *qu
 
   // Lane sums cost about half a vector operation a (row, token), a transposition one an element
   // of LANES tokens; the factor is measured.
-  if (is_per_channel(stream->key_element) && !prefix && rows <= DOT_ROWS &&
+  if (is_integer_row(stream->key_element, stream->key_width) && rows <= INTEGER_ROWS) {
+    plan.key_path = KEYS_INTEGER;
+  } else if (is_per_channel(stream->key_element) && !prefix && rows <= DOT_ROWS &&
              stream->key_width % ATTN_GROUP == 0) {
     plan.key_path = KEYS_BY_CHANNEL;
     plan.keys_copied = false;
@@ -48,14 +66,24 @@ static attend_plan plan_attend(const attn_stream *stream, const attn_queries *qu
   }
   plan.values_in_place = !plan.values_copied && value_vectors && rows <= PRODUCT_ROWS &&
                          !(is_blocked(value_element) && PRODUCT_VECTORS(rows) < 2);
-  if (prefix && (plan.keys_copied || (!plan.values_in_place && plan.key_path != KEYS_IN_PLACE))) {
-    plan.values_in_place = false;
+  if (is_integer_row(value_element, stream->value_width) && rows <= INTEGER_ROWS) {
+    plan.values_integer = plan.values_in_place = true;
+  }
+  if (prefix && (plan.keys_copied || (!plan.values_in_place && plan.key_path == KEYS_WIDENED))) {
+    plan.values_in_place = plan.values_integer = false;
     plan.values_in_key_tile = true;
   }
   if (stream->key_element == ATTN_ELEMENT_CUSTOM) plan.key_stride = stream->key_width;
   if (value_element == ATTN_ELEMENT_CUSTOM) plan.value_stride = stream->value_width;
-  // Small enough that the first-level cache holds keys and values of a tile.
-  plan.tile_tokens = rows == 1 ? 32 : 48;
+  // The first-level cache holds one side of a tile of the usual widths. A single row that reads every
+  // byte once needs no cache: long runs of one side after the other suit the prefetchers of the
+  // hardware, and none are asked for by instruction.
+  plan.is_long = rows == 1 && !prefix && plan.key_path == KEYS_IN_PLACE && plan.values_in_place &&
+                 !plan.values_integer && !is_blocked(stream->key_element);
+  plan.tile_tokens = plan.is_long ? LONG_TILE_TOKENS : ATTN_TILE_TOKENS;
+  plan.integers = (integer_scratch *)(bytes + layout.integers);
+  plan.value_scales = prefix && plan.key_path == KEYS_INTEGER ? &plan.integers->key_scales
+                                                              : &plan.integers->value_scales;
   return plan;
 }
 
@@ -85,6 +113,14 @@ static void prepare_tile(const attn_stream *stream, const attend_plan *plan, con
     }
     prepared->key_element = ATTN_ELEMENT_F32;
     prepared->keys = prepared->tile_keys;
+  }
+  if (plan->key_path == KEYS_INTEGER) {
+    gather_scales(stream->key_element, tile->keys, count, stream->key_width / ATTN_GROUP,
+                  &plan->integers->key_scales);
+  }
+  if (plan->values_integer && plan->value_scales == &plan->integers->value_scales) {
+    gather_scales(stream->value_is_key_prefix ? stream->key_element : stream->value_element,
+                  tile->values, count, stream->value_width / ATTN_GROUP, &plan->integers->value_scales);
   }
   product_operand *values = &prepared->values;
   *values = (product_operand){.kind = B_STRIDED};
@@ -147,6 +183,11 @@ static void score_tile(const attn_stream *stream, const attn_queries *queries,
                        const attend_plan *plan, const tile *tile, const prepared_tile *prepared,
                        int32_t first_row, int32_t rows, float *scores, fetched_rows fetch) {
   const int32_t count = tile->count;
+  if (plan->key_path == KEYS_INTEGER) {
+    integer_scores(stream->key_element, rows, &plan->integers->queries, stream->key_width, tile->keys,
+                   count, &plan->integers->key_scales, fetch, scores);
+    return;
+  }
   if (plan->key_path == KEYS_BY_CHANNEL) {
     score_channels(stream, queries, plan, tile, first_row, rows, scores, fetch);
     return;
@@ -215,8 +256,20 @@ static bool values_are_finite(const product_operand *values, int32_t count, int6
   return probe == 0;
 }
 
+// The value product of the path that the plan takes.
+static void tile_values(const attend_plan *plan, const product_operand *values, const float *weights,
+                        const float *rescale, int32_t rows, int32_t begin, int32_t end, int64_t width,
+                        float *accumulator, int64_t stride) {
+  if (plan->values_integer) {
+    integer_values(values->kind, rows, values->rows, begin, end, width, weights, plan->value_scales,
+                   &plan->integers->weights, accumulator, stride, rescale, values->prefetch);
+  } else {
+    value_product(values, weights, rescale, rows, begin, end, width, accumulator, stride);
+  }
+}
+
 // The value product where some row must not touch some token: row by row, run by run.
-static void masked_value_product(const product_operand *values, const float *weights,
+static void masked_value_product(const attend_plan *plan, const product_operand *values, const float *weights,
                                  const float *rescale, const visible_tokens *visible,
                                  int32_t rows, int64_t width, float *accumulator,
                                  int64_t stride) {
@@ -226,8 +279,8 @@ static void masked_value_product(const product_operand *values, const float *wei
   for (int32_t r = 0; r < rows; r++) {
     const float *w = weights + r * ATTN_TILE_TOKENS;
     float *out = accumulator + r * stride;
-    value_product(&plain, w, rescale + r, 1, 0, visible[r].head, width, out, stride);
-    value_product(&plain, w, &one, 1, visible[r].tail, visible[r].end, width, out, stride);
+    tile_values(plan, &plain, w, rescale + r, 1, 0, visible[r].head, width, out, stride);
+    tile_values(plan, &plain, w, &one, 1, visible[r].tail, visible[r].end, width, out, stride);
   }
 }
 
@@ -238,7 +291,9 @@ static void attend_rows(const attn_stream *stream, const attn_queries *queries,
   const int32_t rows = queries->rows;
   const attend_plan plan = plan_attend(stream, queries, workspace);
   const int64_t value_width = stream->value_width;
-  const int64_t passes = product_passes(rows, value_width);
+  const int64_t passes = plan.values_integer ? integer_value_passes(rows, value_width)
+                                             : product_passes(rows, value_width);
+  if (plan.key_path == KEYS_INTEGER) round_queries(queries, stream->key_width, &plan.integers->queries);
 
   tile_cursor cursor = {stream, ranges, range_count, 0, INT64_MIN};
   tile tile;
@@ -260,20 +315,20 @@ static void attend_rows(const attn_stream *stream, const attn_queries *queries,
     row_prefetcher next_values = {
         .rows = tile.values + tile.limit,
         .row_bytes = stream->value_row_bytes,
-        .count = stream->value_is_key_prefix ? 0 : tile.next_count,
+        .count = stream->value_is_key_prefix || plan.is_long ? 0 : tile.next_count,
         .steps = (int32_t)((count + PRODUCT_CHUNK - 1) / PRODUCT_CHUNK * passes),
     };
     prepared.values.prefetch = &next_values;
 
     float rescale[ATTN_ROW_BLOCK + LANES];
     score_tile(stream, queries, &plan, &tile, &prepared, 0, rows, plan.scores,
-               tile.next_count ? next_keys : (fetched_rows){0});
+               tile.next_count && !plan.is_long ? next_keys : (fetched_rows){0});
     softmax_tile(queries, rows, visible, count, plan.scores, partial->maximum, partial->sum, rescale);
     if (all || values_are_finite(&prepared.values, count, value_width)) {
-      value_product(&prepared.values, plan.scores, rescale, rows, 0, count, value_width,
-                    partial->accumulator, partial->accumulator_stride);
+      tile_values(&plan, &prepared.values, plan.scores, rescale, rows, 0, count, value_width,
+                  partial->accumulator, partial->accumulator_stride);
     } else {
-      masked_value_product(&prepared.values, plan.scores, rescale, visible, rows, value_width,
+      masked_value_product(&plan, &prepared.values, plan.scores, rescale, visible, rows, value_width,
                            partial->accumulator, partial->accumulator_stride);
     }
   }

@@ -16,6 +16,26 @@
 // one before it (two multiply-adds a cycle, four cycles each).
 #define DOT_CHAINS(rows, tokens) ((rows) * (tokens) >= 8 ? 1 : 2)
 
+// out[r * out_stride + t] = the lane sum of sums[r * TOKENS + t].
+INLINE void store_dots(const int ROWS, const int TOKENS, const vfloat *sums, float *out,
+                       int64_t out_stride) {
+  if (TOKENS == 2) {
+    UNROLL for (int r = 0; r < ROWS; r += 2) {
+      const int s = r + 1 < ROWS ? r + 1 : r;
+      quad q = sum_four(sums[2 * r], sums[2 * r + 1], sums[2 * s], sums[2 * s + 1]);
+      memcpy(out + r * out_stride, &q, 8);
+      if (s > r) memcpy(out + s * out_stride, (const char *)&q + 8, 8);
+    }
+  } else {
+    UNROLL for (int r = 0; r < ROWS; r++) {
+      UNROLL for (int t = 0; t < TOKENS; t += 4) {
+        const vfloat *s = sums + r * TOKENS + t;
+        *(quad_any *)(out + r * out_stride + t) = sum_four(s[0], s[1], s[2], s[3]);
+      }
+    }
+  }
+}
+
 // out[r * out_stride + t] = sum_i in[r * in_stride + i] * stored[t][i] for `ROWS` rows and `TOKENS`
 // stored rows.
 INLINE void dot_block_of(const int element, const int ROWS, const int TOKENS, const float *in,
@@ -76,21 +96,31 @@ INLINE void dot_block_of(const int element, const int ROWS, const int TOKENS, co
       }
     }
   }
-  if (TOKENS == 2) {
-    UNROLL for (int r = 0; r < ROWS; r += 2) {
-      const int s = r + 1 < ROWS ? r + 1 : r;
-      quad q = sum_four(sums[2 * r], sums[2 * r + 1], sums[2 * s], sums[2 * s + 1]);
-      memcpy(out + r * out_stride, &q, 8);
-      if (s > r) memcpy(out + s * out_stride, (const char *)&q + 8, 8);
-    }
-  } else {
-    UNROLL for (int r = 0; r < ROWS; r++) {
-      UNROLL for (int t = 0; t < TOKENS; t += 4) {
-        const vfloat *s = sums + r * TOKENS + t;
-        *(quad_any *)(out + r * out_stride + t) = sum_four(s[0], s[1], s[2], s[3]);
+  store_dots(ROWS, TOKENS, sums, out, out_stride);
+}
+
+// The same for one row, stored row after stored row: a single run of memory at a time. Rows of whole
+// vectors only.
+INLINE void dot_row_of(const int element, const float *in, const char *const *stored, int64_t width,
+                       float *out) {
+  enum { TOKENS = DOT_TOKENS(1), CHAINS = 4 };
+  vfloat totals[TOKENS];
+  UNROLL for (int t = 0; t < TOKENS; t++) {
+    vfloat sums[CHAINS];
+    UNROLL for (int j = 0; j < CHAINS; j++) sums[j] = splat(0);
+    int64_t i = 0;
+    for (; i + CHAINS * LANES <= width; i += CHAINS * LANES) {
+      UNROLL for (int j = 0; j < CHAINS; j++) {
+        const vfloat y = load_element(element, stored[t], i + j * LANES);
+        sums[j] = fma_vector(load(in + i + j * LANES), y, sums[j]);
       }
     }
+    for (; i < width; i += LANES) {
+      sums[0] = fma_vector(load(in + i), load_element(element, stored[t], i), sums[0]);
+    }
+    totals[t] = (sums[0] + sums[1]) + (sums[2] + sums[3]);
   }
+  store_dots(1, TOKENS, totals, out, 0);
 }
 
 // Adds the elements that fill no vector. Apart from the block, whose sums must stay in registers.
@@ -116,6 +146,10 @@ INLINE void dot_rows_of(const int element, const int ROWS, const float *in, int6
   for (int32_t t = 0; t < count; t += TOKENS) {
     if (fetch.rows) {
       UNROLL for (int j = 0; j < TOKENS; j++) prefetch_row(fetch.rows[t + j], fetch.row_bytes);
+    }
+    if (ROWS == 1 && !is_blocked(element) && width % LANES == 0) {
+      dot_row_of(element, in, stored + t, width, out + t);
+      continue;
     }
     dot_block_of(element, ROWS, TOKENS, in, in_stride, stored + t, width, out + t, out_stride);
     if (width % LANES) {

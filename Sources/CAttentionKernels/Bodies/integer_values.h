@@ -1,0 +1,172 @@
+// The value product of few query rows over INT8 and INT4 values: sum w (s n + z) is (sum (w s) n) +
+// (sum w z) in every group of 32 channels, with w s rounded to 16 bits (a factor a row, group and
+// tile): at most 1 / 65,534 of the largest of them.
+
+// Weights of a tile in the order in which they are used: pairs of tokens side by side.
+typedef struct integer_weights {
+  _Alignas(64) int16_t weights[INTEGER_ROWS * MOST_ROW_GROUPS * INTEGER_TOKENS + ATTN_MAX_LANES];
+  float factors[INTEGER_ROWS * MOST_ROW_GROUPS];
+  float constants[INTEGER_ROWS * MOST_ROW_GROUPS];
+} integer_weights;
+
+// `weights`: row r at weights + r * ATTN_TILE_TOKENS, readable up to the next multiple of LANES; so
+// are scales and zeros from token `begin` of their tile on. What lies past `count` counts as nothing,
+// whatever it is.
+INLINE void round_weights_of(const int element, const float *weights, int32_t rows, int32_t begin,
+                             int32_t count, int64_t groups, const tile_scales *scales,
+                             integer_weights *out) {
+  enum { VECTORS = INTEGER_TOKENS / LANES + 1 };
+  const int32_t last = (count - 1) / LANES;
+  vint is_last;
+  for (int j = 0; j < LANES; j++) is_last[j] = j < count - last * LANES ? -1 : 0;
+  for (int32_t r = 0; r < rows; r++) {
+    const float *p = weights + r * ATTN_TILE_TOKENS;
+    for (int64_t g = 0; g < groups; g++) {
+      const float *s = scales->scales + g * INTEGER_TOKENS + begin;
+      vfloat w[VECTORS];
+      vint largest = {0};
+      for (int32_t v = 0; v <= last; v++) {
+        w[v] = load(p + v * LANES) * load(s + v * LANES);
+        if (v == last) w[v] = (vfloat)((vint)w[v] & is_last);
+        largest = larger_magnitude(largest, w[v]);
+      }
+      const float most = largest_of(largest);
+      const vfloat factor = splat(to_shorts(most));
+      int16_t *to = out->weights + (r * groups + g) * INTEGER_TOKENS;
+      for (int32_t v = 0; v <= last; v++) store_shorts(to + v * LANES, w[v] * factor);
+      out->factors[r * groups + g] = from_shorts(most);
+      if (element == ATTN_ELEMENT_INT4) {
+        const float *z = scales->zeros + g * INTEGER_TOKENS + begin;
+        vfloat constant = splat(0);
+        for (int32_t v = 0; v <= last; v++) {
+          vfloat term = load(p + v * LANES) * load(z + v * LANES);
+          if (v == last) term = (vfloat)((vint)term & is_last);
+          constant = constant + term;
+        }
+        out->constants[r * groups + g] = sum_lanes(constant);
+      }
+    }
+  }
+}
+
+// One group's columns from vector `first` of its integers on, VECTORS of them: c = rescale c + ...
+INLINE void integer_columns_of(const int element, const int ROWS, const int VECTORS, const int FIRST,
+                               const char *const *rows, int64_t offset, int32_t count,
+                               const int16_t *weights, int64_t weight_stride, const float *factors,
+                               const float *constants, int64_t factor_stride, float *c,
+                               int64_t c_stride, const float *rescale, row_prefetcher *prefetch) {
+  vint sums[INTEGER_ROWS][2 * BLOCK_SHORTS];
+  UNROLL for (int r = 0; r < ROWS; r++) {
+    UNROLL for (int v = 0; v < 2 * VECTORS; v++) sums[r][v] = (vint){0};
+  }
+  for (int32_t chunk = 0; chunk < count; chunk += PRODUCT_CHUNK) {
+    if (prefetch) prefetch_rows(prefetch);
+    const int32_t end = chunk + PRODUCT_CHUNK < count ? chunk + PRODUCT_CHUNK : count;
+    for (int32_t t = chunk; t < end; t += 2) {
+      const char *one = rows[t] + offset, *two = rows[t + 1] + offset;
+      vshort low[BLOCK_SHORTS], high[BLOCK_SHORTS];
+      UNROLL for (int v = 0; v < VECTORS; v++) {
+        pair_tokens(load_shorts(element, one, FIRST + v), load_shorts(element, two, FIRST + v),
+                    low + v, high + v);
+      }
+      UNROLL for (int r = 0; r < ROWS; r++) {
+        int32_t pair;
+        memcpy(&pair, weights + r * weight_stride + t, 4);
+        const vshort w = (vshort)((vint){0} + pair);
+        UNROLL for (int v = 0; v < VECTORS; v++) {
+          sums[r][2 * v] += multiply_pairs(low[v], w);
+          sums[r][2 * v + 1] += multiply_pairs(high[v], w);
+        }
+      }
+    }
+  }
+  UNROLL for (int r = 0; r < ROWS; r++) {
+    const vfloat factor = splat(factors[r * factor_stride]), before = splat(rescale[r]);
+    const vfloat constant =
+        splat(element == ATTN_ELEMENT_INT4 ? constants[r * factor_stride] : 0);
+    UNROLL for (int v = 0; v < VECTORS; v++) {
+      vint sum[2];
+      order_sums(sums[r][2 * v], sums[r][2 * v + 1], sum, sum + 1);
+      UNROLL for (int h = 0; h < 2; h++) {
+        float *to = c + r * c_stride + (2 * v + h) * LANES;
+        const vfloat added = fma_vector(__builtin_convertvector(sum[h], vfloat), factor, constant);
+        store(to, fma_vector(load(to), before, added));
+      }
+    }
+  }
+}
+
+// Whether the sums of a whole group of columns stay in registers.
+#define WHOLE_GROUP(ROWS) ((ROWS) * 2 * BLOCK_SHORTS <= VECTOR_REGISTERS - 4)
+
+INLINE void integer_values_rows(const int element, const int ROWS, const char *const *rows,
+                                int32_t count, int64_t width, const integer_weights *w, float *c,
+                                int64_t c_stride, const float *rescale, row_prefetcher *prefetch) {
+  const int64_t groups = width / ATTN_GROUP, stride = groups * INTEGER_TOKENS;
+  for (int64_t g = 0; g < groups; g++) {
+    const int16_t *weights = w->weights + g * INTEGER_TOKENS;
+    const int64_t offset = g * block_bytes(element);
+    if (WHOLE_GROUP(ROWS)) {
+      integer_columns_of(element, ROWS, BLOCK_SHORTS, 0, rows, offset, count, weights, stride,
+                         w->factors + g, w->constants + g, groups, c + g * ATTN_GROUP, c_stride,
+                         rescale, prefetch);
+      continue;
+    }
+    UNROLL for (int v = 0; v < BLOCK_SHORTS; v++) {
+      integer_columns_of(element, ROWS, 1, v, rows, offset, count, weights, stride, w->factors + g,
+                         w->constants + g, groups, c + g * ATTN_GROUP + v * SHORTS, c_stride, rescale,
+                         prefetch);
+    }
+  }
+}
+
+#define INTEGER_VALUES_CASE(ROWS)                                                                 \
+  case ROWS:                                                                                      \
+    integer_values_rows(element, ROWS, tokens, count, width, w, c, c_stride, rescale, prefetch); \
+    break;
+
+INLINE void integer_values_element(const int element, int rows, const char *const *tokens,
+                                   int32_t count, int64_t width, const integer_weights *w, float *c,
+                                   int64_t c_stride, const float *rescale, row_prefetcher *prefetch) {
+  switch (rows) {
+    INTEGER_VALUES_CASE(1)
+    INTEGER_VALUES_CASE(2)
+    INTEGER_VALUES_CASE(3)
+    INTEGER_VALUES_CASE(4)
+    INTEGER_VALUES_CASE(5)
+    INTEGER_VALUES_CASE(6)
+    default: break;
+  }
+}
+
+// Looks at the memory this often: see row_prefetcher.
+INLINE int64_t integer_value_passes(int rows, int64_t width) {
+  return width / ATTN_GROUP * (WHOLE_GROUP(rows) ? 1 : BLOCK_SHORTS);
+}
+
+// c = rescale * c + weights * values over tokens begin ..< end of a tile, whose row addresses are
+// readable two further; `scales` are the tile's.
+static void integer_values(int element, int32_t rows, const char *const *tokens, int32_t begin,
+                           int32_t end, int64_t width, const float *weights,
+                           const tile_scales *scales, integer_weights *w, float *c,
+                           int64_t c_stride, const float *rescale, row_prefetcher *prefetch) {
+  const int64_t groups = width / ATTN_GROUP;
+  const int32_t count = end - begin;
+  if (count <= 0) {
+    for (int32_t r = 0; r < rows; r++) {
+      for (int64_t i = 0; i < width; i++) c[r * c_stride + i] *= rescale[r];
+    }
+    return;
+  }
+  tokens += begin;
+  weights += begin;
+  if (element == ATTN_ELEMENT_INT4) {
+    round_weights_of(ATTN_ELEMENT_INT4, weights, rows, begin, count, groups, scales, w);
+    integer_values_element(ATTN_ELEMENT_INT4, rows, tokens, count, width, w, c, c_stride, rescale,
+                           prefetch);
+  } else {
+    round_weights_of(ATTN_ELEMENT_INT8, weights, rows, begin, count, groups, scales, w);
+    integer_values_element(ATTN_ELEMENT_INT8, rows, tokens, count, width, w, c, c_stride, rescale,
+                           prefetch);
+  }
+}
