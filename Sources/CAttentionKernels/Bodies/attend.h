@@ -75,11 +75,11 @@ static attend_plan plan_attend(const attn_stream *stream, const attn_queries *qu
   }
   if (stream->key_element == ATTN_ELEMENT_CUSTOM) plan.key_stride = stream->key_width;
   if (value_element == ATTN_ELEMENT_CUSTOM) plan.value_stride = stream->value_width;
-  // The first-level cache holds one side of a tile of the usual widths. A single row that reads every
-  // byte once needs no cache: long runs of one side after the other suit the prefetchers of the
-  // hardware, and none are asked for by instruction.
-  plan.is_long = rows == 1 && !prefix && plan.key_path == KEYS_IN_PLACE && plan.values_in_place &&
-                 !plan.values_integer && !is_blocked(stream->key_element);
+  // The first-level cache holds one side of a tile of the usual widths. A single row over
+  // float32 leaves time to spare and needs no cache: long runs of one side after the other suit the
+  // prefetchers of the hardware, and none are asked for by instruction.
+  plan.is_long = rows == 1 && !prefix && stream->key_element == ATTN_ELEMENT_F32 &&
+                 value_element == ATTN_ELEMENT_F32 && plan.values_in_place;
   plan.tile_tokens = plan.is_long ? LONG_TILE_TOKENS : ATTN_TILE_TOKENS;
   plan.integers = (integer_scratch *)(bytes + layout.integers);
   plan.value_scales = prefix && plan.key_path == KEYS_INTEGER ? &plan.integers->key_scales
