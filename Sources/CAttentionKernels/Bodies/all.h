@@ -5,6 +5,8 @@
 //   VECTOR_REGISTERS     16 or 32: how large a block of accumulators may be
 //   NATIVE_MAX           optional, a vector maximum that is one instruction
 //   NATIVE_MULTIPLY_PAIRS  optional, products of pairs of 16-bit integers, added, in one instruction
+//   NATIVE_SPREAD        optional, small elements spread over lanes by a byte shuffle: NATIVE_SPREAD_16,
+//                        NATIVE_SPREAD_8 and NATIVE_SPREAD_8_TO_16
 //   NATIVE_LOOKUP        optional, a lookup in a table of 16 floats that is one instruction
 //   TABLE, TABLE_NAME    the exported table
 #include <math.h>

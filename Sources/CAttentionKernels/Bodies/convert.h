@@ -54,4 +54,4 @@ INLINE vuint16 narrow_bf16(vfloat x) {
 CONVERSION(encode_f16, float, uint16_t, *(vuint16_any *)target = narrow_f16(load(source)))
 CONVERSION(encode_bf16, float, uint16_t, *(vuint16_any *)target = narrow_bf16(load(source)))
 CONVERSION(decode_f16, uint16_t, float, store(target, widen_f16(*(const vuint16_any *)source)))
-CONVERSION(decode_bf16, uint16_t, float, store(target, widen_bf16(*(const vuint16_any *)source)))
+CONVERSION(decode_bf16, uint16_t, float, store(target, (vfloat)load_upper_halves((const char *)source)))

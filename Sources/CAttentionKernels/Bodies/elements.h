@@ -17,8 +17,48 @@ INLINE vfloat widen_f16(vuint16 half) {
 #endif
 }
 
-INLINE vfloat widen_bf16(vuint16 half) {
-  return (vfloat)(__builtin_convertvector(half, vuint) << 16);
+// Where vectors are wider than the unit that extends small elements to lanes, spreading them by a byte
+// shuffle (NATIVE_SPREAD) is faster: 0.5 cycles a vector where the extension takes 1.35 (Zen 3).
+
+// LANES 16-bit elements in the upper halves of the lanes.
+INLINE vuint load_upper_halves(const char *p) {
+#ifdef NATIVE_SPREAD
+  return (vuint)NATIVE_SPREAD_16(p, UPPER);
+#else
+  return __builtin_convertvector(*(const vuint16_any *)p, vuint) << 16;
+#endif
+}
+
+// LANES bytes, zero extended.
+INLINE vuint load_bytes(const char *p) {
+#ifdef NATIVE_SPREAD
+  return (vuint)NATIVE_SPREAD_8(p, LOWER);
+#else
+  return __builtin_convertvector(*(const vuint8_any *)p, vuint);
+#endif
+}
+
+// LANES signed bytes as numbers times INTEGER_UNIT, which their scale makes up for.
+#ifdef NATIVE_SPREAD
+#define INTEGER_UNIT 0x1p24f
+#else
+#define INTEGER_UNIT 1
+#endif
+INLINE vfloat load_scaled_integers(const char *p) {
+#ifdef NATIVE_SPREAD
+  return __builtin_convertvector((vint)NATIVE_SPREAD_8(p, UPPER), vfloat);
+#else
+  return __builtin_convertvector(*(const vint8_any *)p, vfloat);
+#endif
+}
+
+// LANES signed bytes.
+INLINE vfloat load_integers(const char *p) {
+#ifdef NATIVE_SPREAD
+  return __builtin_convertvector((vint)NATIVE_SPREAD_8(p, UPPER) >> 24, vfloat);
+#else
+  return __builtin_convertvector(*(const vint8_any *)p, vfloat);
+#endif
 }
 
 // e4m3 -> f32 by way of f16, which has the same layout with one more bit of exponent: the
@@ -59,8 +99,7 @@ enum { PACKED_BYTES = ATTN_GROUP / 2, GROUP_VECTORS = ATTN_GROUP / LANES };
 
 // LANES numbers 0 ... 15 from element `inside` of a whole block.
 INLINE vfloat widen_nibbles(const char *block, const int inside) {
-  vuint8 bytes = *(const vuint8_any *)(block + inside % PACKED_BYTES);
-  vuint words = __builtin_convertvector(bytes, vuint);
+  const vuint words = load_bytes(block + inside % PACKED_BYTES);
   return __builtin_convertvector((vint)(inside >= PACKED_BYTES ? words >> 4 : words & 15u), vfloat);
 }
 
@@ -102,9 +141,9 @@ INLINE void load_block(const int element, const char *row, int64_t index,
                        vfloat y[GROUP_VECTORS]) {
   const char *block = row + index / ATTN_GROUP * block_bytes(element);
   if (element == ATTN_ELEMENT_INT8) {
-    const vfloat scale = splat_half(block);
+    const vfloat scale = splat_half(block) * splat(1 / INTEGER_UNIT);
     UNROLL for (int v = 0; v < GROUP_VECTORS; v++) {
-      y[v] = __builtin_convertvector(*(const vint8_any *)(block + 2 + v * LANES), vfloat) * scale;
+      y[v] = load_scaled_integers(block + 2 + v * LANES) * scale;
     }
   } else if (element == ATTN_ELEMENT_INT4) {
     vfloat scale, zero;
@@ -130,12 +169,11 @@ INLINE void load_block(const int element, const char *row, int64_t index,
 INLINE void load_half_block(const int element, const char *block, const int half, vfloat y[2]) {
   const int first = half * 2 * LANES;
   vfloat scale = splat(1), zero = splat(0);
-  if (element == ATTN_ELEMENT_INT8) scale = splat_half(block);
+  if (element == ATTN_ELEMENT_INT8) scale = splat_half(block) * splat(1 / INTEGER_UNIT);
   if (element == ATTN_ELEMENT_INT4) splat_two_halves(block, &scale, &zero);
   UNROLL for (int v = 0; v < 2; v++) {
     if (element == ATTN_ELEMENT_INT8) {
-      y[v] = __builtin_convertvector(*(const vint8_any *)(block + 2 + first + v * LANES), vfloat) *
-             scale;
+      y[v] = load_scaled_integers(block + 2 + first + v * LANES) * scale;
     } else if (element == ATTN_ELEMENT_INT4) {
       y[v] = fma_vector(widen_nibbles(block + 4, first + v * LANES), scale, zero);
     } else {
@@ -152,13 +190,11 @@ INLINE vfloat load_element(const int element, const char *row, int64_t index) {
   switch (element) {
     case ATTN_ELEMENT_F32: return *(const vfloat_any *)(row + index * 4);
     case ATTN_ELEMENT_F16: return widen_f16(*(const vuint16_any *)(row + index * 2));
-    case ATTN_ELEMENT_BF16: return widen_bf16(*(const vuint16_any *)(row + index * 2));
+    case ATTN_ELEMENT_BF16: return (vfloat)load_upper_halves(row + index * 2);
     case ATTN_ELEMENT_FP8: return widen_fp8(*(const vuint8_any *)(row + index));
-    case ATTN_ELEMENT_S8:
-      return __builtin_convertvector(*(const vint8_any *)(row + index), vfloat);
+    case ATTN_ELEMENT_S8: return load_integers(row + index);
     case ATTN_ELEMENT_INT8:
-      return __builtin_convertvector(*(const vint8_any *)(block + 2 + inside), vfloat) *
-             splat_half(block);
+      return load_scaled_integers(block + 2 + inside) * (splat_half(block) * splat(1 / INTEGER_UNIT));
     case ATTN_ELEMENT_INT4:
       return fma_vector(inside >= PACKED_BYTES ? widen_nibbles(block + 4 + inside - PACKED_BYTES,
                                                                PACKED_BYTES)

@@ -26,46 +26,49 @@ static void round_queries(const attn_queries *queries, int64_t width, integer_qu
   }
 }
 
-// out[r * out_stride + t] = sum over groups of scale (q . n), for TOKENS rows of keys.
-INLINE void integer_dots_of(const int element, const int ROWS, const int TOKENS, const int16_t *q,
-                            int64_t width, const char *const *keys, const float *scales, float *out,
+enum { INTEGER_STEP = 4 };
+
+// out[r * out_stride + t] = sum over groups of scale (q . n), for INTEGER_STEP rows of keys. One row of
+// keys at a time, so that all sums stay in registers and queries are operands in memory.
+INLINE void integer_dots_of(const int element, const int ROWS, const int16_t *q, int64_t width,
+                            const char *const *keys, const float *scales, float *out,
                             int64_t out_stride) {
-  vfloat sums[DOT_ROWS * 8];
-  UNROLL for (int j = 0; j < ROWS * TOKENS; j++) sums[j] = splat(0);
-  int64_t offset = 0;
-  for (int64_t i = 0; i < width; i += ATTN_GROUP) {
-    UNROLL for (int t = 0; t < TOKENS; t++) {
-      // Queries stay operands in memory: kept in registers for the next token they would drive the
-      // sums out of them.
-      const int16_t *x = q + i;
-      if (VECTOR_REGISTERS == 16) __asm__ volatile("" : "+r"(x));
+  vfloat totals[INTEGER_ROWS * INTEGER_STEP];
+#pragma clang loop unroll(disable)
+  for (int t = 0; t < INTEGER_STEP; t++) {
+    vfloat sums[INTEGER_ROWS];
+    UNROLL for (int r = 0; r < ROWS; r++) sums[r] = splat(0);
+    const char *block = keys[t];
+    const int16_t *x = q;
+    const float *scale = scales + t;
+    for (int64_t i = 0; i < width; i += ATTN_GROUP) {
       vshort n[BLOCK_SHORTS];
-      UNROLL for (int v = 0; v < BLOCK_SHORTS; v++) n[v] = load_shorts(element, keys[t] + offset, v);
-      const vfloat scale = splat(scales[t]);
+      UNROLL for (int v = 0; v < BLOCK_SHORTS; v++) n[v] = load_shorts(element, block, v);
+      const vfloat s = splat(*scale);
       UNROLL for (int r = 0; r < ROWS; r++) {
         vint dot = multiply_pairs(n[0], *(const vshort_any *)(x + r * width));
         UNROLL for (int v = 1; v < BLOCK_SHORTS; v++) {
           dot += multiply_pairs(n[v], *(const vshort_any *)(x + r * width + v * SHORTS));
         }
-        sums[r * TOKENS + t] =
-            fma_vector(__builtin_convertvector(dot, vfloat), scale, sums[r * TOKENS + t]);
+        sums[r] = fma_vector(__builtin_convertvector(dot, vfloat), s, sums[r]);
       }
+      block += block_bytes(element);
+      x += ATTN_GROUP;
+      scale += INTEGER_TOKENS;
     }
-    offset += block_bytes(element);
-    scales += INTEGER_TOKENS;
+    UNROLL for (int r = 0; r < ROWS; r++) totals[r * INTEGER_STEP + t] = sums[r];
   }
-  store_dots(ROWS, TOKENS, sums, out, out_stride);
+  store_dots(ROWS, INTEGER_STEP, totals, out, out_stride);
 }
 
 INLINE void integer_scores_rows(const int element, const int ROWS, const int16_t *q, int64_t width,
                                 const char *const *keys, int32_t count, const float *scales,
                                 fetched_rows fetch, float *out) {
-  const int TOKENS = DOT_BLOCK_TOKENS(ROWS);
-  for (int32_t t = 0; t < count; t += TOKENS) {
+  for (int32_t t = 0; t < count; t += INTEGER_STEP) {
     if (fetch.rows) {
-      UNROLL for (int j = 0; j < TOKENS; j++) prefetch_row(fetch.rows[t + j], fetch.row_bytes);
+      for (int j = 0; j < INTEGER_STEP; j++) prefetch_row(fetch.rows[t + j], fetch.row_bytes);
     }
-    integer_dots_of(element, ROWS, TOKENS, q, width, keys + t, scales + t, out + t, ATTN_TILE_TOKENS);
+    integer_dots_of(element, ROWS, q, width, keys + t, scales + t, out + t, ATTN_TILE_TOKENS);
   }
 }
 

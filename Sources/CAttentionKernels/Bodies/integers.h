@@ -53,9 +53,13 @@ INLINE vshort load_shorts(const int element, const char *block, const int v) {
                                  14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30,
                                  31);
 #else
+  const char *at = block + 4 + v * SHORTS % PACKED_BYTES;
+#ifdef NATIVE_SPREAD
+  const vshort both = (vshort)NATIVE_SPREAD_8_TO_16(at);
+#else
   typedef uint8_t bytes __attribute__((vector_size(SHORTS), aligned(1), may_alias));
-  const vshort both =
-      __builtin_convertvector(*(const bytes *)(block + 4 + v * SHORTS % PACKED_BYTES), vshort);
+  const vshort both = __builtin_convertvector(*(const bytes *)at, vshort);
+#endif
   return v * SHORTS >= PACKED_BYTES ? both >> 4 : both & 15;
 #endif
 }
