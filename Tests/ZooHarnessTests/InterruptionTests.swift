@@ -22,7 +22,8 @@ struct InterruptionTests {
       process.standardOutput = FileHandle.nullDevice
       process.standardError = FileHandle.nullDevice
       try process.run()
-      try await Task.sleep(for: .seconds(3))
+      // Blocks its thread: a suspended task could wait for its turn while the program measures on.
+      Thread.sleep(forTimeInterval: 3)
       process.interrupt()
       process.waitUntilExit()
       #expect(process.terminationReason == .exit)
