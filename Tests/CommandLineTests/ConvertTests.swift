@@ -76,7 +76,9 @@ struct ConvertTests {
     }
     try refuses(["--to", "mla:300+16"], 65, "rank 299 is larger than the matrix; at most 256")
     try refuses(["--to", "mla:64+24", "--frequencies", "stock"], 65, "divides the head's 32")
-    try refuses(["--to", "mla:64+16x3"], 64, "expected a divisor of 8")
+    try refuses(["--to", "mla:64+16x3"], 65, "expected a divisor of 8")
+    try refuses(["--to", "gqa:3"], 65, "expected a divisor of 8")
+    try refuses(["--to", "mla:64+15"], 64, "mla:64+15")
     try refuses(
       ["--to", "mla:100+16", "--calibration-tokens", "50"], 65,
       "50 calibration tokens are too few for rank 99")

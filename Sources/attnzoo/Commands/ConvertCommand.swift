@@ -56,7 +56,7 @@ struct ConvertCommand: ParsableCommand {
     guard report == nil || report?.hasSuffix(".md") == true else {
       throw UsageError("--report \(report ?? ""): expected a path that ends in .md")
     }
-    for target in targets { _ = try target.layouts(for: source.layers.geometry) }
+    for target in targets { try Self.require(target, fits: source) }
     let tokens = try text.tokens(of: source)
     let progress = ProgressLine()
     Interruption.watch()
@@ -87,6 +87,16 @@ struct ConvertCommand: ParsableCommand {
     try ConversionTables.show(result, output)
     if let out, let form = result.form {
       progress.note("\(out): written in the \(form.rawValue) form")
+    }
+  }
+
+  /// Refuses a target without meaning on the checkpoint: not how it is written is wrong, but what it
+  /// says of this model.
+  private static func require(_ target: Variant, fits source: ModelSource) throws {
+    do {
+      _ = try target.layouts(for: source.layers.geometry)
+    } catch {
+      throw ConversionError(target: error.notation, reason: error.reason)
     }
   }
 }
