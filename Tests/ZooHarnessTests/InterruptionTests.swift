@@ -22,15 +22,20 @@ struct InterruptionTests {
       process.standardOutput = FileHandle.nullDevice
       process.standardError = FileHandle.nullDevice
       try process.run()
-      // Blocks its thread: a suspended task could wait for its turn while the program measures on.
-      Thread.sleep(forTimeInterval: 3)
-      process.interrupt()
-      process.waitUntilExit()
+      Self.interrupt(process, after: 3)
       #expect(process.terminationReason == .exit)
       #expect(process.terminationStatus == 130)
       let file = try RowFile(path: rows, strict: true)
       #expect(file.rows.map(\.status) == [.interrupted, .interrupted])
       #expect(file.rows.allSatisfy { $0.decode == nil && $0.reason == "stopped by ctrl-C" })
     }
+  }
+
+  /// Presses ctrl-C after some seconds and waits for the end. Blocks its thread: a suspended task could
+  /// wait for its turn while the program measures on.
+  private static func interrupt(_ process: Process, after seconds: Double) {
+    Thread.sleep(forTimeInterval: seconds)
+    process.interrupt()
+    process.waitUntilExit()
   }
 }
