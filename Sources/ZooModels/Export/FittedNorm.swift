@@ -53,6 +53,7 @@ public struct FittedNorm: Sendable, Hashable {
       sum += mean.squareRoot()
       squares += mean
     }
+    withExtendedLifetime(rows) {}
     tokens += inputs.rows
   }
 

@@ -93,7 +93,11 @@ struct FittedNormTests {
       var layer = layer
       let module = try #require(layer.attention as? LatentAttention)
       var fit = FittedNorm()
-      try fit.look(at: module, inputs: try inputs([0.5, 0.7]).view, pool: pool)
+      // The view does not keep the matrix.
+      let hidden = try inputs([0.5, 0.7])
+      try withExtendedLifetime(hidden) {
+        try fit.look(at: module, inputs: hidden.view, pool: pool)
+      }
       layer.attention = try fit.applied(to: module)
       return layer
     }
