@@ -4,16 +4,11 @@
 //   bench streams,rows,width,value_width,element,tokens [repeats [threads]]
 //                                          one shape; value_width 0: the key row's prefix of 8/9
 // Shapes that a cache holds show the arithmetic without the memory.
-#include <math.h>
-#include <pthread.h>
 #include <stdbool.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/mman.h>
-#include <time.h>
 
 #include "attention_kernels.h"
+#include "bench_support.h"
 
 typedef struct shape {
   const char *name;
@@ -76,45 +71,35 @@ static attn_groups groups_of(const shape *s, int32_t width) {
 }
 
 typedef struct job {
+  worker worker;
   const shape *shape;
   char *keys, *values;
   const float *queries;
-  int thread, threads, action;  // 0 attend, 1 read, 2 multiply-add
   attn_partial *partials;       // one a stream
   void *workspace;
   int64_t *row_end;
   size_t key_bytes, value_bytes;
-  double seconds;
-  int64_t flops;
-  uint64_t checksum;
 } job;
-
-static double now(void) {
-  struct timespec t;
-  clock_gettime(CLOCK_MONOTONIC, &t);
-  return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
-
-static pthread_barrier_t barrier;
 
 static void *work(void *argument) {
   job *j = argument;
   const shape *s = j->shape;
   pthread_barrier_wait(&barrier);
   double start = now();
-  if (j->action == 1) {
-    size_t share = j->key_bytes / (size_t)j->threads / 64 * 64;
-    j->checksum += attn_probe_read(j->keys + share * (size_t)j->thread, share);
+  if (j->worker.action == READ_PROBE) {
+    size_t share = j->key_bytes / (size_t)j->worker.threads / 64 * 64;
+    j->worker.checksum += attn_probe_read(j->keys + share * (size_t)j->worker.thread, share);
     if (!s->prefix) {
-      share = j->value_bytes / (size_t)j->threads / 64 * 64;
-      j->checksum += attn_probe_read(j->values + share * (size_t)j->thread, share);
+      share = j->value_bytes / (size_t)j->worker.threads / 64 * 64;
+      j->worker.checksum += attn_probe_read(j->values + share * (size_t)j->worker.thread, share);
     }
-  } else if (j->action == 2) {
-    attn_probe_fma(2000000 / 4, &j->flops);
+  } else if (j->worker.action == MULTIPLY_ADD_PROBE) {
+    attn_probe_fma(2000000 / 4, &j->worker.flops);
   } else {
     // One stream is split by tokens, several by streams.
     bool by_tokens = s->streams == 1;
-    for (int i = by_tokens ? 0 : j->thread; i < s->streams; i += by_tokens ? 1 : j->threads) {
+    const int step = by_tokens ? 1 : j->worker.threads;
+    for (int i = by_tokens ? 0 : j->worker.thread; i < s->streams; i += step) {
       attn_stream stream = {.keys = j->keys + i * side_bytes(s, s->key_width),
                             .values = j->values + i * side_bytes(s, s->value_width),
                             .key_row_bytes = attn_row_bytes(s->element, s->key_width),
@@ -133,44 +118,15 @@ static void *work(void *argument) {
                               .row_end = s->causal ? j->row_end : NULL};
       attn_range range = {0, s->tokens};
       if (by_tokens) {
-        range.begin = s->tokens * j->thread / j->threads;
-        range.end = s->tokens * (j->thread + 1) / j->threads;
+        range.begin = s->tokens * j->worker.thread / j->worker.threads;
+        range.end = s->tokens * (j->worker.thread + 1) / j->worker.threads;
       }
       attn_partial_reset(&j->partials[i], s->rows, s->value_width);
       attn_attend(&stream, &queries, &range, 1, &j->partials[i], j->workspace);
     }
   }
-  j->seconds = now() - start;
+  j->worker.seconds = now() - start;
   return NULL;
-}
-
-static double run(job *jobs, int threads, int action) {
-  pthread_t ids[8];
-  pthread_barrier_init(&barrier, NULL, (unsigned)threads);
-  for (int t = 0; t < threads; t++) {
-    jobs[t].threads = threads;
-    jobs[t].action = action;
-    if (t > 0) pthread_create(&ids[t], NULL, work, &jobs[t]);
-  }
-  work(&jobs[0]);
-  double worst = jobs[0].seconds;
-  for (int t = 1; t < threads; t++) {
-    pthread_join(ids[t], NULL);
-    worst = fmax(worst, jobs[t].seconds);
-  }
-  pthread_barrier_destroy(&barrier);
-  return worst;
-}
-
-static char *pages(size_t bytes) {
-  bytes = (bytes + (2 << 20) - 1) >> 21 << 21;
-  char *p = mmap(NULL, bytes + (2 << 20), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-  if (p == MAP_FAILED) exit(75);
-  p = (char *)(((uintptr_t)p + (2 << 20) - 1) & ~(uintptr_t)((2 << 20) - 1));
-#ifdef MADV_HUGEPAGE
-  madvise(p, bytes, MADV_HUGEPAGE);
-#endif
-  return p;
 }
 
 int main(int argc, char **argv) {
@@ -190,14 +146,8 @@ int main(int argc, char **argv) {
   const int last_threads = argc > 3 ? first_threads : 2;
   size_t most = 160u << 20;
   char *keys = pages(most), *values = pages(most);
-  uint32_t random = 1;
-  for (size_t i = 0; i < most / 4; i++) {
-    // Finite in every element: exponents near one.
-    random = random * 1664525u + 1013904223u;
-    uint32_t word = (random & 0x83ff83ffu) | 0x38003800u;
-    memcpy(keys + 4 * i, &word, 4);
-    memcpy(values + 4 * i, &word, 4);
-  }
+  fill_with_finite(keys, most);
+  fill_with_finite(values, most);
   float *queries = (float *)pages(256 * 576 * sizeof(float));
   for (int i = 0; i < 256 * 576; i++) queries[i] = (float)(i * 7919 % 2001) / 1000.0f - 1;
   printf("%-20s %-8s %2s %9s %8s %9s %9s %9s %8s\n", "shape", "isa", "th", "ms", "GB/s", "GFLOP/s",
@@ -221,7 +171,7 @@ int main(int argc, char **argv) {
       job jobs[2];
       for (int t = 0; t < threads; t++) {
         jobs[t] = (job){.shape = s, .keys = keys, .values = values, .queries = queries,
-                        .thread = t, .row_end = row_end, .key_bytes = key_bytes,
+                        .row_end = row_end, .key_bytes = key_bytes,
                         .value_bytes = value_bytes};
         size_t size = attn_workspace_bytes(s->rows, s->key_width, s->value_width);
         const size_t stream_sums = ((size_t)(s->rows * s->value_width) * 4 + 63) / 64 * 64;
@@ -240,10 +190,10 @@ int main(int argc, char **argv) {
       }
       double best = 1e9, read = 1e9, peak = 0;
       for (int r = 0; r < repeats; r++) {
-        best = fmin(best, run(jobs, threads, 0));
-        read = fmin(read, run(jobs, threads, 1));
-        double seconds = run(jobs, threads, 2), done = 0;
-        for (int t = 0; t < threads; t++) done += (double)jobs[t].flops;
+        best = fmin(best, run_workers(jobs, sizeof(job), work, threads, MEASURED));
+        read = fmin(read, run_workers(jobs, sizeof(job), work, threads, READ_PROBE));
+        double seconds = run_workers(jobs, sizeof(job), work, threads, MULTIPLY_ADD_PROBE), done = 0;
+        for (int t = 0; t < threads; t++) done += (double)jobs[t].worker.flops;
         peak = fmax(peak, done / seconds);
       }
       double bound = fmax(read, flops / peak);

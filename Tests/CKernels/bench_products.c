@@ -4,16 +4,11 @@
 // Lists are separated by commas, "-" stands for all: f32,bf16 1,16 8192x2048 2. Shapes are
 // outputs x width; outputs are split evenly. The best of the repeats is printed, of product and probes. From `packed` rows
 // on (3) rows are packed, fewer are multiplied in place.
-#include <math.h>
-#include <pthread.h>
 #include <stdbool.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/mman.h>
-#include <time.h>
 
 #include "attention_kernels.h"
+#include "bench_support.h"
 
 enum { MOST_ROWS = 32, MOST_WIDTH = 16384, MOST_OUTPUTS = 1 << 18 };
 
@@ -27,21 +22,11 @@ typedef struct product {
 } product;
 
 typedef struct job {
+  worker worker;
   const product *product;
-  int thread, threads, action;  // 0 multiply, 1 read, 2 multiply-add
-  double seconds;
-  int64_t flops;
-  uint64_t checksum;
 } job;
 
-static pthread_barrier_t barrier;
 static int packed_from = 3;
-
-static double now(void) {
-  struct timespec t;
-  clock_gettime(CLOCK_MONOTONIC, &t);
-  return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
 
 static int64_t row_bytes(const product *p) {
   const int64_t size = p->element == ATTN_ELEMENT_F32 ? 4 : p->element == ATTN_ELEMENT_S8 ? 1 : 2;
@@ -51,20 +36,21 @@ static int64_t row_bytes(const product *p) {
 static void *work(void *argument) {
   job *j = argument;
   const product *p = j->product;
-  const int64_t share = (p->outputs / j->threads + 47) / 48 * 48;
-  const int64_t first = share * j->thread < p->outputs ? share * j->thread : p->outputs;
-  const int64_t last = j->thread == j->threads - 1 || first + share > p->outputs ? p->outputs
-                                                                               : first + share;
+  const int thread = j->worker.thread, threads = j->worker.threads;
+  const int64_t share = (p->outputs / threads + 47) / 48 * 48;
+  const int64_t first = share * thread < p->outputs ? share * thread : p->outputs;
+  const bool is_last = thread == threads - 1 || first + share > p->outputs;
+  const int64_t last = is_last ? p->outputs : first + share;
   pthread_barrier_wait(&barrier);
   const double start = now();
-  if (j->action == 1) {
-    j->checksum += attn_probe_read(p->weights + first * row_bytes(p),
+  if (j->worker.action == READ_PROBE) {
+    j->worker.checksum += attn_probe_read(p->weights + first * row_bytes(p),
                                    (size_t)((last - first) * row_bytes(p)) / 64 * 64);
-  } else if (j->action == 2) {
-    attn_probe_fma(2000000 / 4, &j->flops);
+  } else if (j->worker.action == MULTIPLY_ADD_PROBE) {
+    attn_probe_fma(2000000 / 4, &j->worker.flops);
   } else if (p->rows >= packed_from) {
     // Packed by every thread for itself: more than a caller pays that packs once.
-    float *packed = p->packed + j->thread * MOST_ROWS * MOST_WIDTH;
+    float *packed = p->packed + thread * MOST_ROWS * MOST_WIDTH;
     attn_skinny_pack(p->in, MOST_WIDTH, p->rows, p->width, packed);
     attn_skinny_product_packed(p->weights, p->element, p->width, p->scales, packed, p->rows,
                                p->width, NULL, p->out, p->outputs, first, last);
@@ -72,36 +58,8 @@ static void *work(void *argument) {
     attn_skinny_product(p->weights, p->element, p->width, p->scales, p->in, MOST_WIDTH, p->rows,
                         p->width, NULL, p->out, p->outputs, first, last);
   }
-  j->seconds = now() - start;
+  j->worker.seconds = now() - start;
   return NULL;
-}
-
-static double run(job *jobs, int threads, int action) {
-  pthread_t ids[8];
-  pthread_barrier_init(&barrier, NULL, (unsigned)threads);
-  for (int t = 0; t < threads; t++) {
-    jobs[t].threads = threads;
-    jobs[t].action = action;
-    if (t > 0) pthread_create(&ids[t], NULL, work, &jobs[t]);
-  }
-  work(&jobs[0]);
-  double worst = jobs[0].seconds;
-  for (int t = 1; t < threads; t++) {
-    pthread_join(ids[t], NULL);
-    worst = fmax(worst, jobs[t].seconds);
-  }
-  pthread_barrier_destroy(&barrier);
-  return worst;
-}
-
-static char *pages(size_t bytes) {
-  char *p = mmap(NULL, bytes + (2 << 20), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-  if (p == MAP_FAILED) exit(75);
-  p = (char *)(((uintptr_t)p + (2 << 20) - 1) & ~(uintptr_t)((2 << 20) - 1));
-#ifdef MADV_HUGEPAGE
-  madvise(p, bytes, MADV_HUGEPAGE);
-#endif
-  return p;
 }
 
 // The `index`th entry of a comma-separated list.
@@ -118,13 +76,13 @@ static bool entry(const char *list, int index, char *to, size_t room) {
 static void measure(const product *p, const char *name, int threads, int repeats) {
   double time = 1e9, read = 1e9, peak = 0;
   job jobs[8] = {{0}};
-  for (int t = 0; t < threads; t++) jobs[t] = (job){.product = p, .thread = t};
+  for (int t = 0; t < threads; t++) jobs[t] = (job){.product = p};
   for (int r = 0; r < repeats; r++) {
-    time = fmin(time, run(jobs, threads, 0));
-    read = fmin(read, run(jobs, threads, 1));
-    const double seconds = run(jobs, threads, 2);
+    time = fmin(time, run_workers(jobs, sizeof(job), work, threads, MEASURED));
+    read = fmin(read, run_workers(jobs, sizeof(job), work, threads, READ_PROBE));
+    const double seconds = run_workers(jobs, sizeof(job), work, threads, MULTIPLY_ADD_PROBE);
     double done = 0;
-    for (int t = 0; t < threads; t++) done += (double)jobs[t].flops;
+    for (int t = 0; t < threads; t++) done += (double)jobs[t].worker.flops;
     peak = fmax(peak, done / seconds);
   }
   const double bytes = (double)(p->outputs * row_bytes(p));
@@ -168,13 +126,7 @@ int main(int argc, char **argv) {
     }
     const size_t bytes = (size_t)(outputs * width) * 4;
     char *weights = pages(bytes);
-    uint32_t random = 1;
-    for (size_t i = 0; i < bytes / 4; i++) {
-      // Finite in every element: exponents near one.
-      random = random * 1664525u + 1013904223u;
-      const uint32_t bits = (random & 0x83ff83ffu) | 0x38003800u;
-      memcpy(weights + 4 * i, &bits, 4);
-    }
+    fill_with_finite(weights, bytes);
     float *out = malloc((size_t)(MOST_ROWS * outputs) * 4);
     memset(out, 0, (size_t)(MOST_ROWS * outputs) * 4);
     for (int e = 0; entry(lists[0], e, word, sizeof word); e++) {

@@ -51,8 +51,6 @@ static attend_plan plan_attend(const attn_stream *stream, const attn_queries *qu
   plan.values_copied = is_copied(value_element, prefix ? stream->key_width : stream->value_width);
   const bool value_vectors = stream->value_width % LANES == 0;
 
-  // Lane sums cost about half a vector operation a (row, token), a transposition one an element
-  // of LANES tokens; the factor is measured.
   if (is_integer_row(stream->key_element, stream->key_width) && rows <= INTEGER_ROWS) {
     plan.key_path = KEYS_INTEGER;
   } else if (is_per_channel(stream->key_element) && !prefix && rows <= DOT_ROWS &&

@@ -2,7 +2,8 @@
 //
 // Everything here is plain C with no allocation and no global state except the table of
 // instruction-set builds, which is filled once. Widths are elements, strides of caches bytes,
-// strides of float arrays elements. Accumulation is float32 throughout.
+// strides of float arrays elements. Accumulation is float32 throughout, and exact in integers before
+// it where few query rows meet INT8 or INT4 (then queries and weights are rounded to 16 bits).
 #ifndef ATTENTION_KERNELS_H
 #define ATTENTION_KERNELS_H
 
