@@ -47,7 +47,9 @@ bench: build
 # Tests run optimised, through public interfaces only: the checker over the registry needs the speed.
 test: deps kernels-test
 	$(SWIFT) build -c release --build-tests
-	$(SWIFT) test -c release --skip-build
+	@{ $(SWIFT) test -c release --skip-build 2>&1; echo $$? > .build/test.status; } | tee .build/test.log; \
+	  status=$$(cat .build/test.status); \
+	  [ "$$status" = 0 ] || { echo; echo "what failed, again:"; grep "✘" .build/test.log; }; exit $$status
 
 conformance: deps
 	$(SWIFT) build -c release --build-tests

@@ -24,10 +24,14 @@ struct FidelityTests {
     #expect(rows.allSatisfy { $0.status == .ok })
     let scores = try rows.map { try #require($0.fidelity) }
     #expect(scores.map(\.kind) == [.codec, .trainingFree, .trainingFree, .trainingFree])
-    #expect(scores[0].meanKL == 0)
+    // Equal but for rounding: OpenBLAS's thread count belongs to the process, and a conversion in
+    // another suite may raise it between two products, which then add in another order.
+    #expect(try #require(scores[0].meanKL) < 1e-12)
     #expect(scores[0].top1Agreement == 1)
-    #expect(scores[0].bitsPerByte == scores[0].referenceBitsPerByte)
-    #expect(scores[0].bitsPerByteChange == ResultRow.Interval(low: 0, high: 0))
+    let (own, reference) = (scores[0].bitsPerByte, scores[0].referenceBitsPerByte)
+    #expect(abs(try #require(own) - #require(reference)) < 1e-7)
+    let change = try #require(scores[0].bitsPerByteChange)
+    #expect(abs(change.low) < 1e-7 && abs(change.high) < 1e-7)
     #expect(try #require(scores[1].meanKL) < 1e-3)
     #expect(try #require(scores[1].maxAbsError) > 0)
     #expect(try #require(scores[2].meanKL) > #require(scores[1].meanKL))
