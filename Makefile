@@ -140,7 +140,7 @@ docs: deps
 
 # Address and undefined-behaviour sanitizers over the C kernels, the thread sanitizer over the pool.
 sanitize: deps
-	$(MAKE) -C Tests/CKernels sanitize CC="$(CLANG)"
+	$(MAKE) -j -C Tests/CKernels sanitize CC="$(CLANG)"
 	$(SWIFT) test --sanitize thread --scratch-path .build/thread --filter WorkerPool
 
 clean:

@@ -6,7 +6,8 @@
 
 Every side is a process of its own. A repetition runs each side once, in turn, with the others
 stopped, so that no side's waiting threads take time from another and a machine whose speed drifts
-meets all of them alike; the machine's roofs are probed in turn with them.
+meets all of them alike; the machine's roofs are probed in turn with them. A run during which someone
+else had a share of the cores is repeated (quiet.py).
 """
 
 import argparse
@@ -23,6 +24,7 @@ import tempfile
 
 import numpy as np
 
+from quiet import QuietRuns
 from report import write_report
 from shapes import CODECS, DEPTHS, NEIGHBOURS, SHAPES, STORAGES
 
@@ -97,23 +99,33 @@ def request_for(shape, folder, threads, **more):
 
 
 def measure(sides, repetitions, prober):
-    """Nanoseconds of each side and the roofs, repetition by repetition; two rounds to warm up."""
+    """Nanoseconds of each side and the roofs, repetition by repetition, and how many runs were quiet;
+    two rounds to warm up."""
     samples = {name: [] for name in sides}
     roofs = []
-    for round_ in range(repetitions + 2):
-        probe = prober.ask(operation="probe")
-        for name, side in sides.items():
-            reply = side.ask(operation="run")
-            if "nanoseconds" not in reply:
-                raise RuntimeError(f"{name}: {reply}")
-            if round_ >= 2:
-                samples[name].append(reply["nanoseconds"])
-        after = prober.ask(operation="probe")
-        if round_ >= 2:
-            roofs.append(
-                {key: (probe[key] + after[key]) / 2 for key in ("readGBPerSecond", "peakGFLOPPerSecond")}
-            )
-    return samples, roofs
+
+    def run(name):
+        reply = sides[name].ask(operation="run")
+        if "nanoseconds" not in reply:
+            raise RuntimeError(f"{name}: {reply}")
+        return reply["nanoseconds"]
+
+    def probe():
+        return prober.ask(operation="probe")
+
+    for _ in range(2):
+        for name in sides:
+            run(name)
+    quiet = QuietRuns(prober)
+    for _ in range(repetitions):
+        before = quiet.run(probe)
+        for name in sides:
+            samples[name].append(quiet.run(lambda: run(name)))
+        after = quiet.run(probe)
+        roofs.append(
+            {key: (before[key] + after[key]) / 2 for key in ("readGBPerSecond", "peakGFLOPPerSecond")}
+        )
+    return samples, roofs, quiet.summary()
 
 
 def attention(shape, ours_codec, peers, options, server):
@@ -137,7 +149,7 @@ def attention(shape, ours_codec, peers, options, server):
                 side.close()
             else:
                 sides[label] = side
-        samples, roofs = measure(sides, options.repetitions, ours)
+        samples, roofs, quiet = measure(sides, options.repetitions, ours)
         results = {}
         for name, side in sides.items():
             path = f"{folder}/{name.replace(' ', '-')}.out"
@@ -150,7 +162,7 @@ def attention(shape, ours_codec, peers, options, server):
         }
         return dict(
             shape=shape.name, codec=ours_codec, bytes=made["bytes"], flops=made["flops"],
-            isa=made["isa"], samples=samples, roofs=roofs, errors=errors, notes=notes,
+            isa=made["isa"], samples=samples, roofs=roofs, quiet=quiet, errors=errors, notes=notes,
             ratio=shape.ratio, fraction=shape.fraction,
         )
     finally:
@@ -171,8 +183,8 @@ def addressing(shape, options, server):
             reply = sides[storage].ask(**dict(request, storage=storage))
             if reply.get("error"):
                 raise RuntimeError(reply["error"])
-        samples, _ = measure(sides, options.repetitions, sides[STORAGES[0]])
-        return dict(shape=shape.name, samples=samples)
+        samples, _, quiet = measure(sides, options.repetitions, sides[STORAGES[0]])
+        return dict(shape=shape.name, samples=samples, quiet=quiet)
     finally:
         for side in sides.values():
             side.close()
@@ -201,8 +213,8 @@ def steps(options, server, work):
                 reply = side.ask(operation="fill", tokens=depth)
                 if reply.get("error"):
                     raise RuntimeError(f"{name}: {reply['error']}")
-            samples, roofs = measure(sides, options.repetitions, sides["ours"])
-            rows.append(dict(depth=depth, samples=samples, roofs=roofs))
+            samples, roofs, quiet = measure(sides, options.repetitions, sides["ours"])
+            rows.append(dict(depth=depth, samples=samples, roofs=roofs, quiet=quiet))
         return rows
     finally:
         for side in sides.values():

@@ -55,6 +55,10 @@ def own_columns(row):
     ]
 
 
+def disturbed(row):
+    return f"{100 * row['quiet']['disturbed'] / row['quiet']['runs']:.0f} %"
+
+
 OWN_HEADER = ["ours, ms", "GB/s", "GFLOP/s", "read GB/s", "peak GFLOP/s", "roofline fraction"]
 
 
@@ -68,7 +72,7 @@ def ggml_section(rows, codec):
     body = []
     for row in rows:
         if "failed" in row:
-            body.append([row["shape"], "failed: " + row["failed"]] + [""] * 10)
+            body.append([row["shape"], "failed: " + row["failed"]] + [""] * 11)
             continue
         best = best_ratio(row, names)
         verdict = []
@@ -81,10 +85,12 @@ def ggml_section(rows, codec):
         largest = max(row["errors"].values(), default=float("nan"))
         body.append(
             [row["shape"], *own_columns(row), *(cell(row, name) for name in names),
-             f"{best:.2f}×" if best else "–", f"{largest:.1e}", "; ".join(verdict) or "–"]
+             f"{best:.2f}×" if best else "–", f"{largest:.1e}", "; ".join(verdict) or "–",
+             disturbed(row)]
         )
     return table(
-        ["shape", *OWN_HEADER, "fused, ms", "unfused, ms", "faster ÷ ours", "difference", "floors"],
+        ["shape", *OWN_HEADER, "fused, ms", "unfused, ms", "faster ÷ ours", "difference", "floors",
+         "disturbed"],
         body,
     )
 
@@ -93,18 +99,18 @@ def peer_section(rows, names):
     body = []
     for row in rows:
         if "failed" in row:
-            body.append([row["shape"], row["codec"], "failed: " + row["failed"]] + [""] * 8)
+            body.append([row["shape"], row["codec"], "failed: " + row["failed"]] + [""] * 9)
             continue
         cells = []
         for name in names:
             cells.append(cell(row, name))
             cells.append(f"{ratio(row, name):.1f}×" if name in row["samples"] else "–")
         largest = max(row["errors"].values(), default=float("nan"))
-        body.append([row["shape"], row["codec"], *own_columns(row), *cells, f"{largest:.1e}"])
+        body.append([row["shape"], row["codec"], *own_columns(row), *cells, f"{largest:.1e}", disturbed(row)])
     header = ["shape", "format", *OWN_HEADER]
     for name in names:
         header += [f"{name}, ms", "÷ ours"]
-    return table(header + ["difference"], body)
+    return table(header + ["difference", "disturbed"], body)
 
 
 def addressing_section(rows):
@@ -118,8 +124,8 @@ def addressing_section(rows):
         cells = [f"{milliseconds(first):.2f} ms"]
         for name in names[1:]:
             cells.append(f"{median(a / b for a, b in zip(row['samples'][name], first)):.3f}×")
-        body.append([row["shape"], *cells])
-    return table(["shape", *names], body)
+        body.append([row["shape"], *cells, disturbed(row)])
+    return table(["shape", *names, "disturbed"], body)
 
 
 def step_section(rows):
@@ -131,9 +137,10 @@ def step_section(rows):
         best = min(ratio(row, name) for name in names)
         body.append(
             [f"{row['depth']:,}", f"{milliseconds(row['samples']['ours']):.1f}",
-             *(f"{milliseconds(row['samples'][name]):.1f}" for name in names), f"{best:.2f}×"]
+             *(f"{milliseconds(row['samples'][name]):.1f}" for name in names), f"{best:.2f}×",
+             disturbed(row)]
         )
-    return table(["depth", "ours, ms", "fused, ms", "unfused, ms", "better ÷ ours"], body)
+    return table(["depth", "ours, ms", "fused, ms", "unfused, ms", "better ÷ ours", "disturbed"], body)
 
 
 def write_report(result):
@@ -142,6 +149,8 @@ def write_report(result):
     alone = [row for row in rows if row not in compared]
     isas = {row["isa"] for row in rows if "isa" in row}
     packages = ", ".join(f"{name} {version}" for name, version in result["versions"].items())
+    quiet = [row["quiet"] for row in rows + result["addressing"] + result["steps"] if "quiet" in row]
+    total = {key: sum(one[key] for one in quiet) for key in ("runs", "disturbed", "tries")}
     lines = [
         "# Decode attention beside peers", "",
         f"- Machine: {result['processor']}, {result['threads']} threads, instruction set "
@@ -152,6 +161,11 @@ def write_report(result):
         "a process of its own with the others stopped; ratios are medians of the ratios within a "
         "repetition. Read bandwidth and arithmetic peak are probed before and after every "
         "repetition; the roofline fraction takes that repetition's.",
+        "- A run counts if the cores issued instructions at their full rate just before and after it, "
+        "and is repeated otherwise, for two seconds at most: neighbours on the other threads of the "
+        f"same cores take up to 40 % of it. {total['tries']:,} runs for {total['runs']:,} that count, of "
+        f"which {total['disturbed']:,} are the least disturbed of their tries; each table's last column "
+        "has their share.",
         "- Copies of the rows, at least 256 MiB together where eight suffice, are taken in turn, so "
         "that no run finds its rows in a cache.",
         "- *difference* is the largest absolute difference of the outputs by the largest output; the "
@@ -182,9 +196,9 @@ def write_report(result):
     if alone:
         lines += ["## Group sizes and widths, f16, ours alone", ""]
         body = [
-            [row["shape"], *own_columns(row)] if "failed" not in row
+            [row["shape"], *own_columns(row), disturbed(row)] if "failed" not in row
             else [row["shape"], "failed: " + row["failed"]]
             for row in alone
         ]
-        lines += [*table(["shape", *OWN_HEADER], body), ""]
+        lines += [*table(["shape", *OWN_HEADER, "disturbed"], body), ""]
     return "\n".join(lines)

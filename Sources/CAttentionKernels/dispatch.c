@@ -216,3 +216,5 @@ uint64_t attn_probe_read(const void *data, size_t bytes) { return table()->probe
 float attn_probe_fma(int64_t iterations, int64_t *flops) {
   return table()->probe_fma(iterations, flops);
 }
+
+int64_t attn_probe_issue(int64_t rounds) { return table()->probe_issue(rounds); }

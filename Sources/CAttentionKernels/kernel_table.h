@@ -29,6 +29,7 @@ typedef struct attn_kernel_table {
                                 int64_t, const float *, float *, int64_t, int64_t, int64_t);
   uint64_t (*probe_read)(const void *, size_t);
   float (*probe_fma)(int64_t, int64_t *);
+  int64_t (*probe_issue)(int64_t);
 } attn_kernel_table;
 
 #if defined(__x86_64__)

@@ -129,4 +129,5 @@ void test_products(void) {
   int64_t flops = 0;
   float result = attn_probe_fma(1000, &flops);
   CHECK(flops > 1000 && isfinite(result), "multiply-add probe");
+  CHECK(attn_probe_issue(0) == 0 && attn_probe_issue(1000) >= 1000, "issue probe");
 }

@@ -13,6 +13,8 @@ struct Request: Decodable {
     case output
     /// Measures the machine's roofs.
     case probe
+    /// Measures the rate at which instructions are issued, in half a millisecond.
+    case issue
   }
 
   var operation: Operation
@@ -41,5 +43,6 @@ struct Reply: Encodable {
   var flops: Int?
   var readGBPerSecond: Double?
   var peakGFLOPPerSecond: Double?
+  var issueRate: Double?
   var isa: String?
 }

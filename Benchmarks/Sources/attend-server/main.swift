@@ -64,12 +64,18 @@ struct Server {
       try problem.orThrow("a problem").output().write(to: URL(fileURLWithPath: path))
       return Reply()
     case .probe:
-      let probe = probe ?? RoofProbe(pool: pool)
-      self.probe = probe
-      let roofs = try probe.measure()
+      let roofs = try probes().measure()
       return Reply(
         readGBPerSecond: roofs.readGBPerSecond, peakGFLOPPerSecond: roofs.peakGFLOPPerSecond)
+    case .issue:
+      return Reply(issueRate: probes().issueRate())
     }
+  }
+
+  private mutating func probes() -> RoofProbe {
+    let made = probe ?? RoofProbe(pool: pool)
+    probe = made
+    return made
   }
 }
 

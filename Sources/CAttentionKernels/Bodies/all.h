@@ -61,4 +61,5 @@ const attn_kernel_table TABLE = {
     .skinny_product_packed = skinny_product_packed,
     .probe_read = probe_read,
     .probe_fma = probe_fma,
+    .probe_issue = probe_issue,
 };

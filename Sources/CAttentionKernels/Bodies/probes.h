@@ -1,4 +1,4 @@
-// What this machine can do: the read bandwidth and the multiply-add rate of one core.
+// What this machine can do: the read bandwidth, the multiply-add rate and the instruction rate of one core.
 
 static uint64_t probe_read(const void *data, size_t bytes) {
   typedef uint64_t words __attribute__((vector_size(LANES * 4)));
@@ -39,4 +39,31 @@ static float probe_fma(int64_t iterations, int64_t *flops) {
   vfloat total = splat(0);
   UNROLL for (int j = 0; j < CHAINS; j++) total = total + sums[j];
   return sum_lanes(total);
+}
+
+// Additions of one to six registers, three of them vectors, none of which waits for another: they take
+// the slots in which a core issues instructions, and nothing else. Multiply-adds leave most slots free,
+// so that their rate hides another thread on the same core. Returns the number of instructions.
+static int64_t probe_issue(int64_t rounds) {
+#if defined(__x86_64__)
+#define KEEP_VECTOR(v) __asm__ volatile("" : "+x"(v))
+#else
+#define KEEP_VECTOR(v) __asm__ volatile("" : "+w"(v))
+#endif
+#define KEEP_WORD(w) __asm__ volatile("" : "+r"(w))
+  enum { REPEATS = 8 };
+  uint64_t words[3] = {0};
+  vint vectors[3] = {{0}}, one = vectors[0] + 1;
+  KEEP_VECTOR(one);
+  for (int64_t i = 0; i < rounds; i++) {
+    UNROLL for (int j = 0; j < REPEATS * 3; j++) {
+      words[j % 3] += 1;
+      KEEP_WORD(words[j % 3]);
+      vectors[j % 3] += one;
+      KEEP_VECTOR(vectors[j % 3]);
+    }
+  }
+#undef KEEP_VECTOR
+#undef KEEP_WORD
+  return rounds * REPEATS * 6;
 }

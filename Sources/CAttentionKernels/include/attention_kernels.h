@@ -193,9 +193,12 @@ int attn_isa_select(const char *name);     // 0 on success, -1 unknown or not ru
 
 // Machine probes. attn_probe_read touches every byte of `bytes` (a multiple of 64) once with
 // wide loads and returns a checksum; attn_probe_fma runs `iterations` of independent float32
-// fused multiply-adds and stores the number of FLOPs done.
+// fused multiply-adds and stores the number of FLOPs done; attn_probe_issue runs `rounds` of
+// independent additions in all kinds of registers and returns the number of instructions: their rate
+// falls when another thread takes issue slots of the same core.
 uint64_t attn_probe_read(const void *data, size_t bytes);
 float attn_probe_fma(int64_t iterations, int64_t *flops);
+int64_t attn_probe_issue(int64_t rounds);
 
 #ifdef __cplusplus
 }

@@ -81,13 +81,12 @@ public final class RoofProbe: Sendable {
     return withExtendedLifetime(buffer) { Double(bytes) / Self.median(times) }
   }
 
-  /// FLOPs a second. More parts than threads, so that one late thread does not halve the figure.
+  /// FLOPs a second.
   private func peakRate() -> Double {
-    let parts = pool.threads * 4
     let count = iterations
     var flops: Int64 = 0
     _ = attn_probe_fma(1, &flops)
-    let each = Double(flops) * Double(count)
+    let work = Double(flops) * Double(count) * Double(parts)
     let times = (0..<Self.repetitions).map { _ in
       Self.seconds {
         pool.forEach(parts) { _, _ in
@@ -96,8 +95,24 @@ public final class RoofProbe: Sendable {
         }
       }
     }
-    return each * Double(parts) / Self.median(times)
+    return work / Self.median(times)
   }
+
+  /// Instructions a second that all threads together issue, measured once in about a millisecond.
+  /// Lower than at other times where another program, or a neighbour on the same physical core,
+  /// takes issue slots, which neither roof shows.
+  public func issueRate() -> Double {
+    let rounds: Int64 = 16_384
+    // The first round wakes the threads.
+    pool.forEach(parts) { _, _ in _ = attn_probe_issue(rounds / 8) }
+    let time = Self.seconds {
+      pool.forEach(parts) { _, _ in _ = attn_probe_issue(rounds) }
+    }
+    return Double(attn_probe_issue(1)) * Double(rounds) * Double(parts) / time
+  }
+
+  /// More parts than threads, so that one late thread does not halve the figure.
+  private var parts: Int { pool.threads * 4 }
 
   /// Iterations that take about a millisecond.
   private static func calibratedIterations() -> Int64 {
