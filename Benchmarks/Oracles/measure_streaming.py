@@ -7,13 +7,16 @@
 Peaks are of what the process holds: anonymous memory (its own) and mapped file pages (the page
 cache's, given back at any time), sampled every few milliseconds from /proc. A model of four times
 the layers must not need more. `load` starts with none of the files in the page cache and counts
-what the process reads from the disk; `load again` finds them there.
+what the process reads from the disk; `load again` finds them there. `rate` is how fast calibration
+runs: the FLOPs of the model's own forward pass over more calibration tokens by the time that they
+add to a conversion to gqa:2, in turn with numpy's product of 512 rows with an MLP weight.
 """
 
 import argparse
 import json
 import os
 import shutil
+import statistics
 import subprocess
 import sys
 import time
@@ -35,7 +38,7 @@ def arguments():
     parser.add_argument("--vocabulary", type=int, default=32000)
     parser.add_argument("--calibration", type=int, default=2048)
     parser.add_argument("--segments", type=int, default=1)
-    parser.add_argument("--only", help="load, or targets as they are listed, separated by commas")
+    parser.add_argument("--only", help="load, rate, or targets as they are listed, separated by commas")
     parser.add_argument("--folder", default=".work/streaming", help="gigabytes go here")
     parser.add_argument("--keep", action="store_true", help="leave the models there")
     return parser.parse_args()
@@ -149,6 +152,43 @@ def measured(command):
         read=usage.ru_inblock * 512)
 
 
+def product_rate():
+    """FLOPs a second of numpy's float32 product of 512 rows with an MLP weight."""
+    random = np.random.default_rng(3)
+    rows = random.standard_normal((512, OPTIONS.hidden), np.float32)
+    weight = random.standard_normal((OPTIONS.mlp, OPTIONS.hidden), np.float32)
+    rows @ weight.T
+    start = time.perf_counter()
+    for _ in range(20):
+        rows @ weight.T
+    return 20 * 2 * rows.shape[0] * weight.size / (time.perf_counter() - start)
+
+
+def show_calibration_rate(folder, layers, scratch):
+    """Medians of three rounds; attention over half the segment of 1,024 tokens on average."""
+    few, many = 1024, 8192
+    ids, out = os.path.join(scratch, "rate.npy"), os.path.join(scratch, "out")
+    np.save(ids, np.random.default_rng(2).integers(0, OPTIONS.vocabulary, many + 1024, dtype=np.int32))
+    products = sum(int(np.prod(shape)) for _, shape in layer_tensors(0) if len(shape) == 2)
+    flops = layers * (many - few) * (2 * products + 4 * OPTIONS.hidden * 512)
+    seconds, peers = [], []
+    for _ in range(3):
+        times = []
+        for count in few, many:
+            shutil.rmtree(out, ignore_errors=True)
+            peers.append(product_rate())
+            times.append(measured(
+                [OPTIONS.attnzoo, "convert", folder, "--to", "gqa:2", "--tokens", ids,
+                 "--calibration-tokens", str(count), "--evaluation-segments", "1", "--out", out]
+            )["seconds"])
+        seconds.append(times[1] - times[0])
+    shutil.rmtree(out)
+    rate, peer = flops / statistics.median(seconds), statistics.median(peers)
+    print(f"\n{many - few:,} calibration tokens more, {layers} layers: {statistics.median(seconds):.1f} s, "
+          f"{rate / 1e9:.0f} GFLOP/s; numpy's product {peer / 1e9:.0f} GFLOP/s; {rate / peer:.2f} of it\n",
+          flush=True)
+
+
 def mb(count):
     return f"{count / 1e6:,.0f}"
 
@@ -188,6 +228,9 @@ def main():
             os.remove(out)
         for target in wanted:
             if target == "load":
+                continue
+            if target == "rate":
+                show_calibration_rate(folder, layers, scratch)
                 continue
             shutil.rmtree(out, ignore_errors=True)
             words = target.split()
