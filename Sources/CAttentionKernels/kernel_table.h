@@ -10,10 +10,10 @@ typedef struct attn_kernel_table {
   void (*attend)(const attn_stream *, const attn_queries *, const attn_range *, int32_t,
                  attn_partial *, void *);
   void (*merge)(const attn_partial *, int32_t, int32_t, int32_t, const float *, float *, int64_t);
-  void (*encode_f16)(const float *, uint16_t *, int64_t);
-  void (*decode_f16)(const uint16_t *, float *, int64_t);
-  void (*encode_bf16)(const float *, uint16_t *, int64_t);
-  void (*decode_bf16)(const uint16_t *, float *, int64_t);
+  void (*encode_f16)(const void *, void *, int64_t);
+  void (*decode_f16)(const void *, void *, int64_t);
+  void (*encode_bf16)(const void *, void *, int64_t);
+  void (*decode_bf16)(const void *, void *, int64_t);
   void (*encode_row)(int32_t, const float *, int64_t, void *);
   void (*decode_row)(int32_t, const void *, int64_t, float *);
   float (*largest_magnitude)(const float *, int64_t);

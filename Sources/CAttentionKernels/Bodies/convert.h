@@ -31,27 +31,25 @@ INLINE vuint16 narrow_bf16(vfloat x) {
   return __builtin_convertvector((is_nan & quiet) | (~is_nan & rounded), vuint16);
 }
 
+// Both sides may begin at any byte, as rows do.
 #define CONVERSION(NAME, FROM, TO, EXPRESSION)                 \
-  static void NAME(const FROM *in, TO *out, int64_t count) {   \
-    int64_t i = 0;                                             \
-    for (; i < count; i += LANES) {                            \
+  static void NAME(const void *in, void *out, int64_t count) { \
+    for (int64_t i = 0; i < count; i += LANES) {               \
       FROM from[LANES] = {0};                                  \
       TO to[LANES];                                            \
       const bool whole = i + LANES <= count;                   \
       const size_t n = (size_t)(whole ? LANES : count - i);    \
-      const FROM *source = in + i;                             \
-      TO *target = out + i;                                    \
-      if (!whole) {                                            \
-        memcpy(from, source, n * sizeof(FROM));                \
-        source = from;                                         \
-        target = to;                                           \
-      }                                                        \
+      const char *begin = (const char *)in + i * (int64_t)sizeof(FROM); \
+      char *end = (char *)out + i * (int64_t)sizeof(TO);       \
+      if (!whole) memcpy(from, begin, n * sizeof(FROM));       \
+      const void *source = whole ? begin : (const void *)from; \
+      void *target = whole ? end : (void *)to;                 \
       EXPRESSION;                                              \
-      if (!whole) memcpy(out + i, to, n * sizeof(TO));         \
+      if (!whole) memcpy(end, to, n * sizeof(TO));             \
     }                                                          \
   }
 
 CONVERSION(encode_f16, float, uint16_t, *(vuint16_any *)target = narrow_f16(load(source)))
 CONVERSION(encode_bf16, float, uint16_t, *(vuint16_any *)target = narrow_bf16(load(source)))
 CONVERSION(decode_f16, uint16_t, float, store(target, widen_f16(*(const vuint16_any *)source)))
-CONVERSION(decode_bf16, uint16_t, float, store(target, (vfloat)load_upper_halves((const char *)source)))
+CONVERSION(decode_bf16, uint16_t, float, store(target, (vfloat)load_upper_halves(source)))
