@@ -17,7 +17,7 @@ QUANTILE = 0.98
 # Readings before the first run.
 FIRST_READINGS = 1_000
 # How long a run is repeated, at most, before the best of its tries is taken.
-PATIENCE_SECONDS = 2.0
+PATIENCE_SECONDS = 1.0
 
 
 # Every reading of this process, in order of size: the full rate belongs to the machine.

@@ -162,7 +162,7 @@ def write_report(result):
         "repetition. Read bandwidth and arithmetic peak are probed before and after every "
         "repetition; the roofline fraction takes that repetition's.",
         "- A run counts if the cores issued instructions at their full rate just before and after it, "
-        "and is repeated otherwise, for two seconds at most: neighbours on the other threads of the "
+        "and is repeated otherwise, for a second at most: neighbours on the other threads of the "
         f"same cores take up to 40 % of it. {total['tries']:,} runs for {total['runs']:,} that count, of "
         f"which {total['disturbed']:,} are the least disturbed of their tries; each table's last column "
         "has their share.",
