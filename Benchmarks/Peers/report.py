@@ -2,6 +2,8 @@
 
 import statistics
 
+from quiet import PATIENCE_SECONDS
+
 median = statistics.median
 
 
@@ -162,8 +164,8 @@ def write_report(result):
         "repetition. Read bandwidth and arithmetic peak are probed before and after every "
         "repetition; the roofline fraction takes that repetition's.",
         "- A run counts if the cores issued instructions at their full rate just before and after it, "
-        "and is repeated otherwise, for a second at most: neighbours on the other threads of the "
-        f"same cores take up to 40 % of it. {total['tries']:,} runs for {total['runs']:,} that count, of "
+        f"and is repeated otherwise, for {PATIENCE_SECONDS:g} s at most: what else runs on the same physical "
+        f"cores takes up to 40 % of it. {total['tries']:,} runs for {total['runs']:,} that count, of "
         f"which {total['disturbed']:,} are the least disturbed of their tries; each table's last column "
         "has their share.",
         "- Copies of the rows, at least 256 MiB together where eight suffice, are taken in turn, so "

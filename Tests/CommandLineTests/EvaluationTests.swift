@@ -49,6 +49,20 @@ struct EvaluationTests {
     try #require(try RowFile(path: path).rows.last)
   }
 
+  // In a process of its own, where nothing else changes OpenBLAS's thread count.
+  @Test("the original loses exactly nothing to itself")
+  func original() throws {
+    let folder = try TemporaryFolder()
+    let ran = try Program(in: folder).run(
+      ["eval", "--variants", "mha@f32", "--segments", "2", "--rows", "rows.jsonl"])
+    #expect(ran.code == 0, Comment(rawValue: ran.errors))
+    let score = try #require(try row(folder("rows.jsonl")).fidelity)
+    #expect(score.meanKL == 0)
+    #expect(score.top1Agreement == 1)
+    #expect(try #require(score.bitsPerByte) == score.referenceBitsPerByte)
+    #expect(score.bitsPerByteChange == ResultRow.Interval(low: 0, high: 0))
+  }
+
   @Test(
     "a text through tokenizer.json gives bits per byte and nats per token; ids give the same nats")
   func textAndIDs() throws {

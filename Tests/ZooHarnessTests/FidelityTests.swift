@@ -25,7 +25,8 @@ struct FidelityTests {
     let scores = try rows.map { try #require($0.fidelity) }
     #expect(scores.map(\.kind) == [.codec, .trainingFree, .trainingFree, .trainingFree])
     // Equal but for rounding: OpenBLAS's thread count belongs to the process, and a conversion in
-    // another suite may raise it between two products, which then add in another order.
+    // another suite may raise it between two products, which then add in another order. Exactly in a
+    // process of its own: EvaluationTests.
     #expect(try #require(scores[0].meanKL) < 1e-12)
     #expect(scores[0].top1Agreement == 1)
     let (own, reference) = (scores[0].bitsPerByte, scores[0].referenceBitsPerByte)
