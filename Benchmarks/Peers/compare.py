@@ -11,6 +11,7 @@ else had a share of the cores is repeated (quiet.py).
 """
 
 import argparse
+import contextlib
 import datetime
 import json
 import os
@@ -67,6 +68,17 @@ class Side:
 
 def log(text):
     print(text, file=sys.stderr, flush=True)
+
+
+@contextlib.contextmanager
+def rows_of(shape):
+    """A folder with the shape's random rows, for as long as they are needed."""
+    folder = tempfile.mkdtemp(prefix="attnzoo-peers-")
+    try:
+        write_rows(shape, folder)
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def write_rows(shape, folder):
@@ -128,12 +140,10 @@ def measure(sides, repetitions, prober):
     return samples, roofs, quiet.summary()
 
 
-def attention(shape, ours_codec, peers, options, server):
-    """One shape in one format against `peers`: (label, script, element, path)."""
-    folder = tempfile.mkdtemp(prefix="attnzoo-peers-")
+def attention(shape, ours_codec, peers, folder, options, server):
+    """One shape in one format, its rows in `folder`, against `peers`: (label, script, element, path)."""
     sides, notes = {}, {}
     try:
-        write_rows(shape, folder)
         # "path" is a file for `output` and ggml's way elsewhere.
         request = request_for(shape, folder, options.threads)
         ours = Side("ours", [server])
@@ -168,15 +178,12 @@ def attention(shape, ours_codec, peers, options, server):
     finally:
         for side in sides.values():
             side.close()
-        shutil.rmtree(folder, ignore_errors=True)
 
 
-def addressing(shape, options, server):
+def addressing(shape, folder, options, server):
     """One shape in f16 under every way of addressing rows."""
-    folder = tempfile.mkdtemp(prefix="attnzoo-peers-")
     sides = {}
     try:
-        write_rows(shape, folder)
         request = request_for(shape, folder, options.threads, variant=f"{shape.variant}@f16")
         for storage in STORAGES:
             sides[storage] = Side(storage, [server])
@@ -188,7 +195,6 @@ def addressing(shape, options, server):
     finally:
         for side in sides.values():
             side.close()
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 def steps(options, server, work):
@@ -204,7 +210,7 @@ def steps(options, server, work):
             sides[label] = Side(label, [sys.executable, script])
         for name, side in sides.items():
             path = name.rpartition(" ")[2]
-            reply = side.ask(**dict(request, path=path))
+            reply = side.ask(**dict(request, path=path, fillThreads=options.fill_threads))
             if reply.get("error"):
                 raise RuntimeError(f"{name}: {reply['error']}")
         for depth in DEPTHS:
@@ -252,6 +258,10 @@ def main():
     )
     parser.add_argument("--server", required=True, help="the built attend-server")
     parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
+    parser.add_argument(
+        "--fill-threads", type=int, default=0,
+        help="for filling llama.cpp's cache before a step is measured: more than --threads where the"
+        " machine has cores that this process is kept from (taskset)")
     parser.add_argument("--repetitions", type=int, default=11)
     parser.add_argument("--only", default="", help="shapes whose name contains this")
     parser.add_argument("--without-steps", action="store_true", help="no whole decode steps")
@@ -261,12 +271,12 @@ def main():
     os.makedirs(options.work, exist_ok=True)
     server = os.path.abspath(options.server)
     log("attention")
-    rows = []
+    rows, addresses = [], []
 
-    def add(shape, codec, peers):
+    def add(shape, codec, peers, folder):
         log(f"  {shape.name}, {codec}")
         try:
-            rows.append(attention(shape, codec, peers, options, server))
+            rows.append(attention(shape, codec, peers, folder, options, server))
         except RuntimeError as error:
             rows.append(dict(shape=shape.name, codec=codec, failed=str(error)))
             log(f"    failed: {error}")
@@ -274,29 +284,29 @@ def main():
     for shape in SHAPES:
         if options.only not in shape.name:
             continue
-        for codec, element in CODECS:
-            add(shape, codec, [
-                ("ggml fused", "ggml_attention.py", element, "fused"),
-                ("ggml unfused", "ggml_attention.py", element, "unfused"),
-            ])
-        if shape.sequences == 1 and not shape.is_latent:
-            add(shape, "bf16", [("PyTorch", "torch_attention.py", "bf16", "")])
-            add(shape, "f32", [
-                ("PyTorch", "torch_attention.py", "f32", ""),
-                ("ONNX Runtime", "onnx_attention.py", "f32", ""),
-            ])
+        with rows_of(shape) as folder:
+            for codec, element in CODECS:
+                add(shape, codec, [
+                    ("ggml fused", "ggml_attention.py", element, "fused"),
+                    ("ggml unfused", "ggml_attention.py", element, "unfused"),
+                ], folder)
+            if shape.sequences == 1 and not shape.is_latent:
+                add(shape, "bf16", [("PyTorch", "torch_attention.py", "bf16", "")], folder)
+                add(shape, "f32", [
+                    ("PyTorch", "torch_attention.py", "f32", ""),
+                    ("ONNX Runtime", "onnx_attention.py", "f32", ""),
+                ], folder)
+            if shape in SHAPES[:5]:
+                log(f"  {shape.name}, addressing")
+                try:
+                    addresses.append(addressing(shape, folder, options, server))
+                except RuntimeError as error:
+                    addresses.append(dict(shape=shape.name, failed=str(error)))
+                    log(f"    failed: {error}")
     for shape in NEIGHBOURS:
         if options.only in shape.name:
-            add(shape, "f16", [])
-    addresses = []
-    for shape in SHAPES[:5]:
-        if options.only in shape.name:
-            log(f"  {shape.name}, addressing")
-            try:
-                addresses.append(addressing(shape, options, server))
-            except RuntimeError as error:
-                addresses.append(dict(shape=shape.name, failed=str(error)))
-                log(f"    failed: {error}")
+            with rows_of(shape) as folder:
+                add(shape, "f16", [], folder)
     whole = []
     if not options.without_steps:
         log("whole steps")

@@ -36,6 +36,7 @@ typedef struct attn_kernel_table {
 #define ATTN_HAS_X86_BUILDS 1
 extern const attn_kernel_table attn_table_avx2;
 extern const attn_kernel_table attn_table_avx512;
+extern const attn_kernel_table attn_table_avx512vnni;
 #endif
 #if defined(__aarch64__)
 extern const attn_kernel_table attn_table_neon;

@@ -56,6 +56,12 @@ def quiet(level, text, data):
     del level, text, data
 
 
+def run_on(processors):
+    """Lets every thread of this process run on these processors only."""
+    for thread in os.listdir("/proc/self/task"):
+        os.sched_setaffinity(int(thread), processors)
+
+
 class LlamaStep:
     def __init__(self, request):
         path = os.path.join(request["folder"], "llama-3.2-1b-random.gguf")
@@ -69,7 +75,8 @@ class LlamaStep:
         params = llama_cpp.llama_context_default_params()
         params.n_ctx = request["tokens"]
         params.n_batch = params.n_ubatch = 512
-        params.n_threads = params.n_threads_batch = request["threads"]
+        params.n_threads = request["threads"]
+        params.n_threads_batch = request.get("fillThreads") or request["threads"]
         on = request["path"] == "fused"
         if hasattr(params, "flash_attn_type"):
             params.flash_attn_type = 1 if on else 0
@@ -79,6 +86,7 @@ class LlamaStep:
         if not self.context:
             raise RuntimeError("llama_init_from_model failed")
         self.length = 0
+        self.fills_elsewhere = params.n_threads_batch > params.n_threads
 
     def decode(self, tokens, logits):
         batch = llama_cpp.llama_batch_init(len(tokens), 0, 1)
@@ -97,10 +105,14 @@ class LlamaStep:
     def fill(self, tokens):
         self.prepare()
         random = np.random.default_rng(2)
+        measured_on = os.sched_getaffinity(0)
+        if self.fills_elsewhere:
+            run_on(range(os.cpu_count()))
         while self.length < tokens:
             count = min(512, tokens - self.length)
             self.decode(random.integers(0, VOCABULARY, count).tolist(), False)
             self.length += count
+        run_on(measured_on)
 
     def prepare(self):
         # Takes the last run's token back.

@@ -64,10 +64,10 @@ INLINE vfloat load_integers(const char *p) {
 // e4m3 -> f32 by way of f16, which has the same layout with one more bit of exponent: the
 // exponents' biases differ by 8. Magnitude 0x7f, the only NaN, becomes one.
 INLINE vfloat widen_fp8(vuint8 byte) {
-  vuint16 bits = __builtin_convertvector(byte, vuint16);
-  vuint16 magnitude = bits & 0x7f;
-  vuint16 is_nan = (vuint16)(magnitude == 0x7f) & 0x7e00;
-  return widen_f16(((bits & 0x80) << 8) | (magnitude << 7) | is_nan) * 0x1p8f;
+  // Sign, exponent and fraction where binary16 has them, one bit of the exponent free; NaN, which has
+  // all other bits set, carries into that bit.
+  const vuint16 bits = (vuint16)__builtin_convertvector((vint8)byte, vint16) << 7 & 0xbfff;
+  return widen_f16(bits | ((bits + 0x80) & 0x4000)) * 0x1p8f;
 }
 
 // The half at `p` in every lane.

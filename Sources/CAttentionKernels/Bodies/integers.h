@@ -47,11 +47,15 @@ INLINE vshort load_shorts(const int element, const char *block, const int v) {
   }
 #if LANES == 16
   typedef uint8_t bytes __attribute__((vector_size(16), aligned(1), may_alias));
-  typedef int16_t half __attribute__((vector_size(32)));
-  const half low = __builtin_convertvector(*(const bytes *)(block + 4), half);
-  return __builtin_shufflevector(low & 15, low >> 4, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13,
-                                 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30,
-                                 31);
+  const bytes packed = *(const bytes *)(block + 4);
+  // The low halves of all bytes, then the high ones.
+  const vshort both = __builtin_convertvector(
+      __builtin_shufflevector(packed, packed, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 0, 1,
+                              2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15),
+      vshort);
+  const vshort shifts = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
+                         4, 4, 4, 4, 4, 4, 4, 4, 4, 4, 4, 4, 4, 4, 4, 4};
+  return (both >> shifts) & 15;
 #else
   const char *at = block + 4 + v * SHORTS % PACKED_BYTES;
 #ifdef NATIVE_SPREAD

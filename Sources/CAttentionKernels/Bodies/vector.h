@@ -7,6 +7,7 @@ typedef float vfloat __attribute__((vector_size(LANES * 4)));
 typedef int32_t vint __attribute__((vector_size(LANES * 4)));
 typedef uint32_t vuint __attribute__((vector_size(LANES * 4)));
 typedef uint16_t vuint16 __attribute__((vector_size(LANES * 2)));
+typedef int16_t vint16 __attribute__((vector_size(LANES * 2)));
 typedef int8_t vint8 __attribute__((vector_size(LANES)));
 typedef uint8_t vuint8 __attribute__((vector_size(LANES)));
 typedef float vfloat_any __attribute__((vector_size(LANES * 4), aligned(1), may_alias));

@@ -31,12 +31,23 @@ INLINE bool is_copied(int element, int64_t width) {
          (element == ATTN_ELEMENT_INT4 && width % ATTN_GROUP != 0);
 }
 
-static void widen_rows(int element, const char *const *rows, int32_t count, int64_t width,
-                       float *out, int64_t stride) {
-#define WIDEN_ELEMENT(ELEMENT) \
-  for (int32_t t = 0; t < count; t++) widen_row(ELEMENT, rows[t], width, out + t * stride)
+INLINE void widen_columns_of(const int element, const char *const *rows, int32_t count, int64_t first,
+                             int64_t width, float *out, int64_t stride) {
+  const int64_t offset = first / ATTN_GROUP * block_bytes(element);
+  for (int32_t t = 0; t < count; t++) widen_row(element, rows[t] + offset, width, out + t * stride);
+}
+
+// Columns first ..< first + width of stored rows, `first` a multiple of ATTN_GROUP.
+static void widen_columns(int element, const char *const *rows, int32_t count, int64_t first,
+                          int64_t width, float *out, int64_t stride) {
+#define WIDEN_ELEMENT(ELEMENT) widen_columns_of(ELEMENT, rows, count, first, width, out, stride)
   FOR_ELEMENT(element, WIDEN_ELEMENT)
 #undef WIDEN_ELEMENT
+}
+
+static void widen_rows(int element, const char *const *rows, int32_t count, int64_t width,
+                       float *out, int64_t stride) {
+  widen_columns(element, rows, count, 0, width, out, stride);
 }
 
 // Rows that nothing reads in place: of a custom codec, one call a run of rows and

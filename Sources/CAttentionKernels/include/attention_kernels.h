@@ -184,8 +184,8 @@ void attn_skinny_product_packed(const void *weights, int32_t element, int64_t we
                                 int64_t width, const float *bias, float *out, int64_t out_stride,
                                 int64_t first, int64_t last);
 
-// Instruction sets: "baseline", "avx2", "avx512", "neon". The best available one that has been
-// cleared for automatic use is chosen at the first call; the environment's ATTNZOO_ISA forces one.
+// Instruction sets: "baseline", "avx2", "avx512", "avx512vnni", "neon". The best available one that has
+// been cleared for automatic use is chosen at the first call; the environment's ATTNZOO_ISA forces one.
 const char *attn_isa_name(void);
 int attn_isa_count(void);                  // builds this machine can run
 const char *attn_isa_at(int index);        // their names, baseline first
