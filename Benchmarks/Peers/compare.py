@@ -13,6 +13,7 @@ else had a share of the cores is repeated (quiet.py).
 import argparse
 import contextlib
 import datetime
+import glob
 import json
 import os
 import platform
@@ -30,7 +31,18 @@ from report import write_report
 from shapes import CODECS, DEPTHS, NEIGHBOURS, SHAPES, STORAGES
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-LAST_LEVEL_COPIES = 256 << 20
+MOST_COPIES = 16
+
+
+def past_last_level():
+    """Bytes that no cache holds: twice the last level, 256 MiB at least."""
+    sizes = [0]
+    for path in glob.glob("/sys/devices/system/cpu/cpu0/cache/index*/size"):
+        with open(path) as file:
+            text = file.read().strip()
+        if text.endswith("K"):
+            sizes.append(int(text[:-1]) << 10)
+    return max(2 * max(sizes), 256 << 20)
 
 
 class Side:
@@ -101,7 +113,7 @@ def write_rows(shape, folder):
 
 
 def request_for(shape, folder, threads, **more):
-    copies = max(1, min(8, -(-LAST_LEVEL_COPIES // shape.half_bytes)))
+    copies = max(1, min(MOST_COPIES, -(-past_last_level() // shape.half_bytes)))
     return dict(
         operation="attention", folder=folder, sequences=shape.sequences, streams=shape.streams,
         queryHeads=shape.heads, headWidth=shape.width, tokens=shape.tokens,
@@ -110,7 +122,7 @@ def request_for(shape, folder, threads, **more):
     )
 
 
-def measure(sides, repetitions, prober):
+def measure(sides, options, prober):
     """Nanoseconds of each side and the roofs, repetition by repetition, and how many runs were quiet;
     two rounds to warm up."""
     samples = {name: [] for name in sides}
@@ -128,8 +140,8 @@ def measure(sides, repetitions, prober):
     for _ in range(2):
         for name in sides:
             run(name)
-    quiet = QuietRuns(prober)
-    for _ in range(repetitions):
+    quiet = QuietRuns(prober, options.patience)
+    for _ in range(options.repetitions):
         before = quiet.run(probe)
         for name in sides:
             samples[name].append(quiet.run(lambda: run(name)))
@@ -159,7 +171,7 @@ def attention(shape, ours_codec, peers, folder, options, server):
                 side.close()
             else:
                 sides[label] = side
-        samples, roofs, quiet = measure(sides, options.repetitions, ours)
+        samples, roofs, quiet = measure(sides, options, ours)
         results = {}
         for name, side in sides.items():
             path = f"{folder}/{name.replace(' ', '-')}.out"
@@ -190,7 +202,7 @@ def addressing(shape, folder, options, server):
             reply = sides[storage].ask(**dict(request, storage=storage))
             if reply.get("error"):
                 raise RuntimeError(reply["error"])
-        samples, _, quiet = measure(sides, options.repetitions, sides[STORAGES[0]])
+        samples, _, quiet = measure(sides, options, sides[STORAGES[0]])
         return dict(shape=shape.name, samples=samples, quiet=quiet)
     finally:
         for side in sides.values():
@@ -219,7 +231,7 @@ def steps(options, server, work):
                 reply = side.ask(operation="fill", tokens=depth)
                 if reply.get("error"):
                     raise RuntimeError(f"{name}: {reply['error']}")
-            samples, roofs, quiet = measure(sides, options.repetitions, sides["ours"])
+            samples, roofs, quiet = measure(sides, options, sides["ours"])
             rows.append(dict(depth=depth, samples=samples, roofs=roofs, quiet=quiet))
         return rows
     finally:
@@ -263,6 +275,9 @@ def main():
         help="for filling llama.cpp's cache before a step is measured: more than --threads where the"
         " machine has cores that this process is kept from (taskset)")
     parser.add_argument("--repetitions", type=int, default=11)
+    parser.add_argument(
+        "--patience", type=float, default=1.0,
+        help="seconds for which a disturbed run is repeated at most (default 1)")
     parser.add_argument("--only", default="", help="shapes whose name contains this")
     parser.add_argument("--without-steps", action="store_true", help="no whole decode steps")
     parser.add_argument("--work", default=os.path.join(HERE, ".work"), help="for the large GGUF")
@@ -270,64 +285,77 @@ def main():
     options = parser.parse_args()
     os.makedirs(options.work, exist_ok=True)
     server = os.path.abspath(options.server)
-    log("attention")
-    rows, addresses = [], []
+    result = dict(
+        date=datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%dT%H:%MZ"),
+        processor=processor(), threads=options.threads, commit=commit(), versions=versions(),
+        repetitions=options.repetitions, patience=options.patience, past_caches=past_last_level(),
+        attention=[], addressing=[], steps=[],
+    )
+    # What was measured so far, should the rest not be reached.
+    partial = os.path.splitext(options.output)[0] + ".partial.md"
 
-    def add(shape, codec, peers, folder):
-        log(f"  {shape.name}, {codec}")
+    def add(section, name, make):
+        log(f"  {name}")
         try:
-            rows.append(attention(shape, codec, peers, folder, options, server))
+            made = make()
+            result[section] += made if isinstance(made, list) else [made]
         except RuntimeError as error:
-            rows.append(dict(shape=shape.name, codec=codec, failed=str(error)))
+            shape, _, codec = name.rpartition(", ")
+            result[section].append(dict(shape=shape, codec=codec, failed=str(error)))
             log(f"    failed: {error}")
+        save(result, partial)
 
+    if not options.without_steps:
+        add("steps", "whole steps, f16", lambda: steps(options, server, options.work))
     for shape in SHAPES:
         if options.only not in shape.name:
             continue
         with rows_of(shape) as folder:
-            for codec, element in CODECS:
-                add(shape, codec, [
-                    ("ggml fused", "ggml_attention.py", element, "fused"),
-                    ("ggml unfused", "ggml_attention.py", element, "unfused"),
-                ], folder)
-            if shape.sequences == 1 and not shape.is_latent:
-                add(shape, "bf16", [("PyTorch", "torch_attention.py", "bf16", "")], folder)
-                add(shape, "f32", [
-                    ("PyTorch", "torch_attention.py", "f32", ""),
-                    ("ONNX Runtime", "onnx_attention.py", "f32", ""),
-                ], folder)
+            for codec, peers in formats_of(shape):
+                add("attention", f"{shape.name}, {codec}",
+                    lambda: attention(shape, codec, peers, folder, options, server))
             if shape in SHAPES[:5]:
-                log(f"  {shape.name}, addressing")
-                try:
-                    addresses.append(addressing(shape, folder, options, server))
-                except RuntimeError as error:
-                    addresses.append(dict(shape=shape.name, failed=str(error)))
-                    log(f"    failed: {error}")
+                add("addressing", f"{shape.name}, addressing",
+                    lambda: addressing(shape, folder, options, server))
     for shape in NEIGHBOURS:
         if options.only in shape.name:
             with rows_of(shape) as folder:
-                add(shape, "f16", [], folder)
-    whole = []
-    if not options.without_steps:
-        log("whole steps")
-        try:
-            whole = steps(options, server, options.work)
-        except RuntimeError as error:
-            log(f"  failed: {error}")
-            whole = [dict(failed=str(error))]
-    result = dict(
-        date=datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%dT%H:%MZ"),
-        processor=processor(), threads=options.threads, commit=commit(), versions=versions(),
-        repetitions=options.repetitions, attention=rows, addressing=addresses, steps=whole,
-    )
-    with open(options.output + ".part", "w") as file:
-        file.write(write_report(result))
-    os.replace(options.output + ".part", options.output)
-    data = os.path.splitext(options.output)[0] + ".json"
-    with open(data + ".part", "w") as file:
-        json.dump(result, file, separators=(",", ":"))
-    os.replace(data + ".part", data)
+                add("attention", f"{shape.name}, f16",
+                    lambda: attention(shape, "f16", [], folder, options, server))
+    save(result, options.output)
+    for path in (partial, data_of(partial)):
+        if os.path.exists(path):
+            os.remove(path)
     print(options.output)
+
+
+def formats_of(shape):
+    """Our codec and its peers (label, script, element, path), one by one."""
+    for codec, element in CODECS:
+        yield codec, [
+            ("ggml fused", "ggml_attention.py", element, "fused"),
+            ("ggml unfused", "ggml_attention.py", element, "unfused"),
+        ]
+    if shape.sequences == 1 and not shape.is_latent:
+        yield "bf16", [("PyTorch", "torch_attention.py", "bf16", "")]
+        yield "f32", [
+            ("PyTorch", "torch_attention.py", "f32", ""),
+            ("ONNX Runtime", "onnx_attention.py", "f32", ""),
+        ]
+
+
+def data_of(report):
+    return os.path.splitext(report)[0] + ".json"
+
+
+def save(result, output):
+    """The report, and its data beside it, whole or not at all."""
+    with open(output + ".part", "w") as file:
+        file.write(write_report(result))
+    os.replace(output + ".part", output)
+    with open(data_of(output) + ".part", "w") as file:
+        json.dump(result, file, separators=(",", ":"))
+    os.replace(data_of(output) + ".part", data_of(output))
 
 
 if __name__ == "__main__":

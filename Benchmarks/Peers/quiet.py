@@ -16,8 +16,6 @@ SHARE = 0.9
 QUANTILE = 0.98
 # Readings before the first run.
 FIRST_READINGS = 1_000
-# How long a run is repeated, at most, before the best of its tries is taken.
-PATIENCE_SECONDS = 1.0
 
 
 # Every reading of this process, in order of size: the full rate belongs to the machine.
@@ -29,8 +27,10 @@ def full_rate():
 
 
 class QuietRuns:
-    def __init__(self, prober):
+    def __init__(self, prober, patience):
+        """`patience`: seconds for which a run is repeated at most."""
         self.prober = prober
+        self.patience = patience
         self.runs = self.disturbed = self.tries = 0
         while len(rates) < FIRST_READINGS:
             self.reading()
@@ -41,7 +41,7 @@ class QuietRuns:
         return rate
 
     def run(self, measure):
-        """The result of `measure()` between two readings of the full rate; after PATIENCE_SECONDS,
+        """The result of `measure()` between two readings of the full rate; after `patience`,
         that of the try whose lower reading was highest."""
         begin = time.monotonic()
         best, best_rate = None, -1.0
@@ -56,7 +56,7 @@ class QuietRuns:
                 best, best_rate = result, rate
             if best_rate >= SHARE * full_rate():
                 return best
-            if time.monotonic() - begin > PATIENCE_SECONDS:
+            if time.monotonic() - begin > self.patience:
                 self.disturbed += 1
                 return best
             before = after

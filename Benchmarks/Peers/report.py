@@ -2,7 +2,6 @@
 
 import statistics
 
-from quiet import PATIENCE_SECONDS
 
 median = statistics.median
 
@@ -164,12 +163,12 @@ def write_report(result):
         "repetition. Read bandwidth and arithmetic peak are probed before and after every "
         "repetition; the roofline fraction takes that repetition's.",
         "- A run counts if the cores issued instructions at their full rate just before and after it, "
-        f"and is repeated otherwise, for {PATIENCE_SECONDS:g} s at most: what else runs on the same physical "
+        f"and is repeated otherwise, for {result['patience']:g} s at most: what else runs on the same physical "
         f"cores takes up to 40 % of it. {total['tries']:,} runs for {total['runs']:,} that count, of "
         f"which {total['disturbed']:,} are the least disturbed of their tries; each table's last column "
         "has their share.",
-        "- Copies of the rows, at least 256 MiB together where eight suffice, are taken in turn, so "
-        "that no run finds its rows in a cache.",
+        f"- Copies of the rows, at least {result['past_caches'] >> 20:,} MiB together where sixteen "
+        "suffice, are taken in turn, so that no run finds its rows in a cache.",
         "- *difference* is the largest absolute difference of the outputs by the largest output; the "
         "peers round queries or weights to the format of the rows.",
         "- Repeat: `make peers`.", "",

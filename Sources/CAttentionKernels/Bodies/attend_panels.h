@@ -1,6 +1,7 @@
 // Attention of many query rows (MQA, MLA, prefill): both halves are matrix products over rows in
-// float32. A tile is widened as a whole, or, where one panel has all query rows, piece by piece as the
-// products come to it, so that what is widened never leaves the first-level cache.
+// float32. A tile is widened as a whole, or, where one panel has all query rows and each half reads
+// rows of its own, piece by piece as the products come to it, so that what is widened never leaves the
+// first-level cache.
 
 // Where a tile's rows lie in float32.
 typedef struct panel_tile {
@@ -51,12 +52,13 @@ enum {
   PIECE_COLUMNS = PANEL_VALUE_VECTORS * LANES,
 };
 
-// Whether tiles are widened in pieces: whole groups of elements, one panel of queries for each.
+// Whether tiles are widened in pieces: whole groups of elements, one panel of queries, and nothing
+// widened twice.
 INLINE bool is_in_pieces(const attn_stream *stream, int32_t rows) {
-  const bool prefix = stream->value_is_key_prefix;
   return PANEL_ROWS == ATTN_ROW_BLOCK && PIECE_COLUMNS % ATTN_GROUP == 0 && rows <= PANEL_ROWS &&
-         stream->key_width % ATTN_GROUP == 0 && !is_copied(stream->key_element, stream->key_width) &&
-         (prefix || !is_copied(stream->value_element, stream->value_width));
+         !stream->value_is_key_prefix && stream->key_width % ATTN_GROUP == 0 &&
+         !is_copied(stream->key_element, stream->key_width) &&
+         !is_copied(stream->value_element, stream->value_width);
 }
 
 // Tokens of a tile that is widened as a whole: as many as leave room in the second-level cache for the
@@ -140,14 +142,11 @@ static void tile_panel_values(const panel_plan *plan, const tile *tile, int32_t 
                  tile->count, rows, width, accumulator, stride, rescale, prefetch);
     return;
   }
-  const bool prefix = stream->value_is_key_prefix;
-  const int element = prefix ? stream->key_element : stream->value_element;
   float *piece = plan->wide.keys;
   for (int64_t v = 0; v < width; v += PIECE_COLUMNS) {
     const int64_t columns = width - v < PIECE_COLUMNS ? width - v : PIECE_COLUMNS;
     const int64_t piece_stride = (columns + LANES - 1) / LANES * LANES;
-    widen_columns(element, prefix ? tile->keys : tile->values, tile->count, v, columns, piece,
-                  piece_stride);
+    widen_columns(stream->value_element, tile->values, tile->count, v, columns, piece, piece_stride);
     panel_values(plan->scores, ATTN_ROW_BLOCK, piece, piece_stride, 0, tile->count, rows, columns,
                  accumulator + v, stride, rescale, prefetch);
   }
