@@ -57,7 +57,7 @@ conformance: deps
 
 # The C kernels alone, every instruction set that this machine can run, against float64.
 kernels-test:
-	$(MAKE) -C Tests/CKernels test CC="$(CLANG)"
+	$(MAKE) -j -C Tests/CKernels test CC="$(CLANG)"
 
 kernels-neon:
 	@command -v qemu-aarch64 >/dev/null && [ -d /usr/aarch64-linux-gnu ] || { \

@@ -278,6 +278,8 @@ def main():
     parser.add_argument(
         "--patience", type=float, default=1.0,
         help="seconds for which a disturbed run is repeated at most (default 1)")
+    parser.add_argument(
+        "--note", action="append", default=[], help="a line for the report, about the machine say")
     parser.add_argument("--only", default="", help="shapes whose name contains this")
     parser.add_argument("--without-steps", action="store_true", help="no whole decode steps")
     parser.add_argument("--work", default=os.path.join(HERE, ".work"), help="for the large GGUF")
@@ -289,7 +291,7 @@ def main():
         date=datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%dT%H:%MZ"),
         processor=processor(), threads=options.threads, commit=commit(), versions=versions(),
         repetitions=options.repetitions, patience=options.patience, past_caches=past_last_level(),
-        attention=[], addressing=[], steps=[],
+        notes=options.note, attention=[], addressing=[], steps=[],
     )
     # What was measured so far, should the rest not be reached.
     partial = os.path.splitext(options.output)[0] + ".partial.md"

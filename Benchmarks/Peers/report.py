@@ -2,6 +2,7 @@
 
 import statistics
 
+from shapes import NEIGHBOURS
 
 median = statistics.median
 
@@ -146,8 +147,9 @@ def step_section(rows):
 
 def write_report(result):
     rows = result["attention"]
-    compared = [row for row in rows if "failed" in row or row["samples"].keys() - {"ours"} or row["notes"]]
-    alone = [row for row in rows if row not in compared]
+    names_alone = {shape.name for shape in NEIGHBOURS}
+    compared = [row for row in rows if row["shape"] not in names_alone]
+    alone = [row for row in rows if row["shape"] in names_alone]
     isas = {row["isa"] for row in rows if "isa" in row}
     packages = ", ".join(f"{name} {version}" for name, version in result["versions"].items())
     quiet = [row["quiet"] for row in rows + result["addressing"] + result["steps"] if "quiet" in row]
@@ -171,6 +173,7 @@ def write_report(result):
         "suffice, are taken in turn, so that no run finds its rows in a cache.",
         "- *difference* is the largest absolute difference of the outputs by the largest output; the "
         "peers round queries or weights to the format of the rows.",
+        *(f"- {note}" for note in result["notes"]),
         "- Repeat: `make peers`.", "",
     ]
     for codec, name in (("f16", "f16"), ("int8", "int8 beside q8_0"), ("int4", "int4 beside q4_0")):
