@@ -19,7 +19,13 @@ public struct Linear: Sendable {
 
   /// The least number of rows that are packed for the skinny product: where it was measured to be
   /// faster than in place (Documentation/Kernels.md).
-  private var packedRows: Int { weight.format == .float32 ? 5 : 13 }
+  private var packedRows: Int {
+    switch weight.format {
+    case .float32: 4
+    case .float16, .bfloat16: 5
+    case .int8: 6
+    }
+  }
 
   /// - Parameter bias: `weight.outputs` elements, or nil.
   public init(weight: WeightMatrix, bias: [Float]? = nil) {

@@ -115,7 +115,12 @@ void test_products(void) {
       }
     }
   }
-  // Wider than what is passed over at a time, so that sums are added to.
+  // Wider than what is passed over at a time, so that sums are added to; rows that take one pass and
+  // several, more of them than the weights are read once for; outputs that fill no block or group.
+  static const int32_t many[] = {1, 2, 3, 4, 5, 6, 7, 8, 9, 13, 32, 33, 40};
+  for (int i = 0; i < 13; i++) {
+    test_skinny(elements[i % 4], many[i], 2001 + 500 * i, 20 + 3 * i, true, false, &state);
+  }
   test_skinny(ATTN_ELEMENT_BF16, 32, 2500, 53, true, true, &state);
   test_skinny(ATTN_ELEMENT_S8, 17, 2049, 30, true, true, &state);
   test_skinny(ATTN_ELEMENT_F32, 5, 5000, 61, false, true, &state);
