@@ -8,7 +8,13 @@
 
 #include "self_check.h"
 
-enum { MAX_BUILDS = 4 };
+#if ATTN_HAS_X86_BUILDS
+#include <cpuid.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+#endif
+
+enum { MAX_BUILDS = 5 };
 
 static const attn_kernel_table *builds[MAX_BUILDS];
 static int build_count;
@@ -21,6 +27,22 @@ static const attn_kernel_table *find_build(const char *name) {
   }
   return NULL;
 }
+
+#if ATTN_HAS_X86_BUILDS && !defined(ATTN_EMULATED_TILES)
+// Whether the processor has tiles of bfloat16 and the kernel keeps them for this process, which it has to
+// be asked for (Linux 5.16, Documentation/arch/x86/xstate.rst).
+static bool may_use_tiles(void) {
+  enum { BF16 = 1 << 22, TILES = 1 << 24, OSXSAVE = 1 << 27, TILE_STATE = 3 << 17 };
+  enum { REQUEST_PERMISSION = 0x1023, TILE_DATA = 18 };
+  unsigned a, b, c, d;
+  if (!__get_cpuid(1, &a, &b, &c, &d) || !(c & OSXSAVE)) return false;
+  if (!__get_cpuid_count(7, 0, &a, &b, &c, &d) || (d & (BF16 | TILES)) != (BF16 | TILES)) return false;
+  unsigned low, high;
+  __asm__("xgetbv" : "=a"(low), "=d"(high) : "c"(0));
+  if ((low & TILE_STATE) != TILE_STATE) return false;
+  return syscall(SYS_arch_prctl, REQUEST_PERMISSION, TILE_DATA) == 0;
+}
+#endif
 
 // The builds that this machine can run, the best one last.
 static void find_builds(void) {
@@ -35,8 +57,16 @@ static void find_builds(void) {
     if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
         __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl")) {
       builds[build_count++] = &attn_table_avx512;
-      if (__builtin_cpu_supports("avx512vnni")) builds[build_count++] = &attn_table_avx512vnni;
+      if (__builtin_cpu_supports("avx512vnni")) {
+        builds[build_count++] = &attn_table_avx512vnni;
+#ifndef ATTN_EMULATED_TILES
+        if (may_use_tiles()) builds[build_count++] = &attn_table_amx;
+#endif
+      }
     }
+#ifdef ATTN_EMULATED_TILES
+    builds[build_count++] = &attn_table_amx;
+#endif
   }
 #endif
 }

@@ -37,6 +37,7 @@ typedef struct attn_kernel_table {
 extern const attn_kernel_table attn_table_avx2;
 extern const attn_kernel_table attn_table_avx512;
 extern const attn_kernel_table attn_table_avx512vnni;
+extern const attn_kernel_table attn_table_amx;
 #endif
 #if defined(__aarch64__)
 extern const attn_kernel_table attn_table_neon;
@@ -60,6 +61,46 @@ enum { ATTN_MAX_LANES = 16 };
 
 // What products of integers need (Bodies/integers.h).
 enum { ATTN_INTEGER_BYTES = 104 << 10 };
+
+// Workspace of matrix tiles (Bodies/attend_tiles.h): byte offsets and strides of its parts.
+typedef struct attn_tile_layout {
+  int32_t tokens;      // of a tile of tokens
+  int32_t row_blocks;  // of 16 query rows
+  int64_t key_depth;   // elements of a row of keys, whole steps of 32
+  int64_t key_stride, value_stride, weight_stride;  // bytes
+  int64_t sum_stride;                               // floats
+  size_t keys, values, queries, scores, weights, sums, total;
+} attn_tile_layout;
+
+#ifndef TILE_OPERAND_BYTES
+#define TILE_OPERAND_BYTES (384 << 10)
+#endif
+
+static inline int64_t attn_whole_steps(int64_t count) { return (count + 31) / 32 * 32; }
+
+// An odd number of lines, so that rows of a tile do not share cache sets.
+static inline int64_t attn_odd_lines(int64_t bytes) { return (bytes + 63) / 128 * 128 + 64; }
+
+static inline attn_tile_layout attn_lay_out_tiles(int64_t rows, int64_t key_width, int64_t value_width) {
+  // Keys and values of a tile, two pieces of two bytes each, leave room in the second-level cache.
+  attn_tile_layout l;
+  l.row_blocks = (int32_t)((rows + 15) / 16);
+  l.key_depth = attn_whole_steps(key_width);
+  l.key_stride = attn_odd_lines(2 * l.key_depth);
+  l.value_stride = attn_odd_lines(4 * attn_whole_steps(value_width));
+  const int64_t tokens = TILE_OPERAND_BYTES / (2 * l.key_stride + l.value_stride) / 32 * 32;
+  l.tokens = tokens < 32 ? 32 : tokens > 128 ? 128 : (int32_t)tokens;
+  l.weight_stride = attn_odd_lines(2 * l.tokens);
+  l.sum_stride = attn_odd_lines(4 * attn_whole_steps(value_width)) / 4;
+  l.keys = 0;
+  l.values = l.keys + (size_t)(2 * l.tokens * l.key_stride);
+  l.queries = l.values + (size_t)(l.tokens * l.value_stride);
+  l.scores = l.queries + (size_t)(l.row_blocks * 16 * l.key_depth * 2 * 2);
+  l.weights = l.scores + (size_t)(l.tokens * ATTN_ROW_BLOCK * 4);
+  l.sums = l.weights + (size_t)(2 * ATTN_ROW_BLOCK * l.weight_stride);
+  l.total = l.sums + (size_t)(l.row_blocks * 16 * l.sum_stride * 4);
+  return l;
+}
 
 // Workspace layout shared by all builds, so that a selection between sizing and calling is safe.
 typedef struct attn_workspace_layout {
@@ -87,6 +128,10 @@ static inline attn_workspace_layout attn_lay_out_workspace(int64_t rows, int64_t
   layout.scores = layout.queries + sizeof(float) * (size_t)(packed_rows * key_width);
   layout.integers = layout.scores + sizeof(float) * (size_t)(ATTN_TILE_TOKENS * ATTN_ROW_BLOCK);
   layout.total = layout.integers + ATTN_INTEGER_BYTES;
+#if ATTN_HAS_X86_BUILDS
+  const size_t tiles = attn_lay_out_tiles(rows, key_width, value_width).total;
+  if (tiles > layout.total) layout.total = tiles;
+#endif
   return layout;
 }
 

@@ -1,4 +1,5 @@
 // The check that a build passes before it is chosen, and its cost.
+#include <string.h>
 #include <time.h>
 
 #include "../../Sources/CAttentionKernels/self_check.h"
@@ -19,9 +20,13 @@ void test_builds(void) {
 #if ATTN_HAS_X86_BUILDS
   // Processor time, so that a busy machine does not count; the best of three.
   double best = 1;
+  const char *const name = attn_isa_at(attn_isa_count() - 1);
   const attn_kernel_table *const builds[] = {&attn_table_baseline, &attn_table_avx2, &attn_table_avx512,
-                                             &attn_table_avx512vnni};
-  const attn_kernel_table *last = builds[attn_isa_count() - 1];
+                                             &attn_table_avx512vnni, &attn_table_amx};
+  const attn_kernel_table *last = NULL;
+  for (int i = 0; i < 5; i++) {
+    if (strcmp(builds[i]->name, name) == 0) last = builds[i];
+  }
   for (int i = 0; i < 3; i++) {
     clock_t begin = clock();
     CHECK(attn_agrees_with_baseline(last), "%s disagrees with the baseline", last->name);

@@ -8,6 +8,7 @@
 //   NATIVE_SPREAD        optional, small elements spread over lanes by a byte shuffle: NATIVE_SPREAD_16,
 //                        NATIVE_SPREAD_8 and NATIVE_SPREAD_8_TO_16
 //   NATIVE_LOOKUP        optional, a lookup in a table of 16 floats that is one instruction
+//   HAS_TILES            optional, matrix tiles of bfloat16
 //   TABLE, TABLE_NAME    the exported table
 #include <math.h>
 #include <stdbool.h>
@@ -33,6 +34,12 @@
 #include "panel_products.h"
 #include "panel_softmax.h"
 #include "attend_panels.h"
+#if HAS_TILES
+#include "tiles.h"
+#include "tile_split.h"
+#include "tile_products.h"
+#include "attend_tiles.h"
+#endif
 #include "attend.h"
 #include "merge.h"
 #include "convert.h"

@@ -33,6 +33,14 @@ typedef struct attend_plan {
   int64_t key_stride, value_stride;
 } attend_plan;
 
+// Elements that are read as fast as memory brings them, or nearly.
+INLINE bool is_read_in_long_tiles(int element) {
+#ifdef LONG_HALVES
+  if (element == ATTN_ELEMENT_F16 || element == ATTN_ELEMENT_BF16) return true;
+#endif
+  return element == ATTN_ELEMENT_F32;
+}
+
 static attend_plan plan_attend(const attn_stream *stream, const attn_queries *queries,
                                void *workspace) {
   attn_workspace_layout layout = attn_lay_out_workspace(queries->rows, stream->key_width, stream->value_width);
@@ -76,8 +84,8 @@ static attend_plan plan_attend(const attn_stream *stream, const attn_queries *qu
   // The first-level cache holds one side of a tile of the usual widths. A single row over
   // float32 leaves time to spare and needs no cache: long runs of one side after the other suit the
   // prefetchers of the hardware, and none are asked for by instruction.
-  plan.is_long = rows == 1 && !prefix && stream->key_element == ATTN_ELEMENT_F32 &&
-                 value_element == ATTN_ELEMENT_F32 && plan.values_in_place;
+  plan.is_long = rows == 1 && !prefix && is_read_in_long_tiles(stream->key_element) &&
+                 is_read_in_long_tiles(value_element) && plan.values_in_place;
   plan.tile_tokens = plan.is_long ? LONG_TILE_TOKENS : ATTN_TILE_TOKENS;
   plan.integers = (integer_scratch *)(bytes + layout.integers);
   plan.value_scales = prefix && plan.key_path == KEYS_INTEGER ? &plan.integers->key_scales
@@ -336,6 +344,12 @@ static void attend(const attn_stream *stream, const attn_queries *queries,
                    const attn_range *ranges, int32_t range_count, attn_partial *partial,
                    void *workspace) {
   if (queries->rows <= 0) return;
+#if HAS_TILES
+  if (is_in_tiles(stream, queries->rows)) {
+    attend_tiles(stream, queries, ranges, range_count, partial, workspace);
+    return;
+  }
+#endif
   if (queries->rows >= PANEL_LEAST_ROWS || stream->key_width % LANES != 0) {
     attend_panels(stream, queries, ranges, range_count, partial, workspace);
   } else {
