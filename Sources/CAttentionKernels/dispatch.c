@@ -231,6 +231,10 @@ void attn_skinny_product(const void *weights, int32_t element, int64_t weight_st
                           bias, out, out_stride, first, last);
 }
 
+int32_t attn_skinny_least_packed_rows(int32_t element) {
+  return table()->skinny_least_packed_rows(element);
+}
+
 int64_t attn_skinny_packed_floats(int32_t rows, int64_t width) {
   return rows > 0 ? table()->skinny_packed_floats(rows, width) : 0;
 }

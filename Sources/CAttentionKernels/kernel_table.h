@@ -23,6 +23,7 @@ typedef struct attn_kernel_table {
   void (*decode_group_row)(int32_t, const void *, int64_t, int64_t, float *);
   void (*skinny_product)(const void *, int32_t, int64_t, const float *, const float *, int64_t, int32_t,
                          int64_t, const float *, float *, int64_t, int64_t, int64_t);
+  int32_t (*skinny_least_packed_rows)(int32_t);
   int64_t (*skinny_packed_floats)(int32_t, int64_t);
   void (*skinny_pack)(const float *, int64_t, int32_t, int64_t, float *);
   void (*skinny_product_packed)(const void *, int32_t, int64_t, const float *, const float *, int32_t,
@@ -73,7 +74,7 @@ typedef struct attn_tile_layout {
 } attn_tile_layout;
 
 #ifndef TILE_OPERAND_BYTES
-#define TILE_OPERAND_BYTES (384 << 10)
+#define TILE_OPERAND_BYTES (640 << 10)
 #endif
 
 static inline int64_t attn_whole_steps(int64_t count) { return (count + 31) / 32 * 32; }

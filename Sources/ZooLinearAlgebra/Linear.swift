@@ -19,13 +19,7 @@ public struct Linear: Sendable {
 
   /// The least number of rows that are packed for the skinny product: where it was measured to be
   /// faster than in place (Documentation/Kernels.md).
-  private var packedRows: Int {
-    switch weight.format {
-    case .float32: 4
-    case .float16, .bfloat16: 5
-    case .int8: 6
-    }
-  }
+  private var packedRows: Int { Int(attn_skinny_least_packed_rows(weight.format.elementCode)) }
 
   /// - Parameter bias: `weight.outputs` elements, or nil.
   public init(weight: WeightMatrix, bias: [Float]? = nil) {
@@ -103,7 +97,7 @@ public struct Linear: Sendable {
     if threads == 1 { return outputs }
     let rowBytes = inputs * weight.format.bytesPerElement
     let block = max(outputs / (4 * threads), (32 << 10) / rowBytes, 1)
-    return (block + 23) / 24 * 24
+    return (block + 95) / 96 * 96
   }
 
   /// Outputs a part of the large product: by shape alone, so that the result does not depend on

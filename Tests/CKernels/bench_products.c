@@ -50,7 +50,7 @@ static void *work(void *argument) {
     attn_probe_fma(2000000 / 4, &j->worker.flops);
   } else if (p->rows >= packed_from) {
     // Packed by every thread for itself: more than a caller pays that packs once.
-    float *packed = p->packed + thread * MOST_ROWS * MOST_WIDTH;
+    float *packed = p->packed + thread * 2 * MOST_ROWS * MOST_WIDTH;
     attn_skinny_pack(p->in, MOST_WIDTH, p->rows, p->width, packed);
     attn_skinny_product_packed(p->weights, p->element, p->width, p->scales, packed, p->rows,
                                p->width, NULL, p->out, p->outputs, first, last);
@@ -112,7 +112,7 @@ int main(int argc, char **argv) {
   printf("build %s\n%-5s %14s %4s %2s %9s %7s %8s %9s %9s %9s %8s\n", attn_isa_name(), "", "shape",
          "rows", "th", "ms", "GB/s", "GFLOP/s", "read GB/s", "peak GF/s", "of read", "roofline");
   float *in = malloc((size_t)MOST_ROWS * MOST_WIDTH * 4);
-  float *packed = aligned_alloc(64, (size_t)2 * MOST_ROWS * MOST_WIDTH * 4);
+  float *packed = aligned_alloc(64, (size_t)4 * MOST_ROWS * MOST_WIDTH * 4);
   float *scales = malloc((size_t)MOST_OUTPUTS * 4);
   for (int i = 0; i < MOST_ROWS * MOST_WIDTH; i++) in[i] = (float)(i * 7919 % 2001) / 1000.0f - 1;
   for (int i = 0; i < MOST_OUTPUTS; i++) scales[i] = 1;

@@ -47,6 +47,10 @@
 #include "skinny.h"
 #include "skinny_groups.h"
 #include "skinny_panel.h"
+#if HAS_TILES
+#include "skinny_tiles.h"
+#endif
+#include "skinny_packed.h"
 #include "probes.h"
 
 const attn_kernel_table TABLE = {
@@ -65,6 +69,7 @@ const attn_kernel_table TABLE = {
     .encode_group = encode_group,
     .decode_group_row = decode_group_row,
     .skinny_product = skinny_product,
+    .skinny_least_packed_rows = skinny_least_packed_rows,
     .skinny_packed_floats = skinny_packed_floats,
     .skinny_pack = skinny_pack,
     .skinny_product_packed = skinny_product_packed,

@@ -34,7 +34,7 @@ INLINE int group_rows(int32_t rows, int64_t width, row_group groups[MOST_GROUPS]
   return count;
 }
 
-static int64_t skinny_packed_floats(int32_t rows, int64_t width) {
+static int64_t grouped_floats(int32_t rows, int64_t width) {
   row_group groups[MOST_GROUPS];
   const int count = group_rows(rows, width, groups);
   return groups[count - 1].offset + groups[count - 1].room * packed_width(width);
@@ -68,7 +68,7 @@ INLINE void pack_group(const float *in, int64_t in_stride, const int rows, const
   }
 }
 
-static void skinny_pack(const float *in, int64_t in_stride, int32_t rows, int64_t width,
+static void pack_groups(const float *in, int64_t in_stride, int32_t rows, int64_t width,
                         float *packed) {
   row_group groups[MOST_GROUPS];
   const int count = group_rows(rows, width, groups);

@@ -239,17 +239,13 @@ INLINE void packed_product_of(const int element, const char *weights, int64_t ro
   }
 }
 
-static void skinny_product_packed(const void *weights, int32_t element,
-                                  int64_t weight_stride_elements, const float *scales,
+static void skinny_product_panels(const void *weights, int32_t element, int64_t weight_stride,
                                   const float *packed, int32_t rows, int64_t width,
-                                  const float *bias, float *out, int64_t out_stride, int64_t first,
-                                  int64_t last) {
-  if (rows <= 0) return;
-  const skinny_target target = {scales, bias, out, out_stride};
-#define PACKED_ELEMENT(ELEMENT)                                                                   \
-  case ELEMENT:                                                                                   \
-    packed_product_of(ELEMENT, weights, stored_row_bytes(ELEMENT, weight_stride_elements), packed, \
-                      rows, width, &target, first, last);                                         \
+                                  const skinny_target *target, int64_t first, int64_t last) {
+#define PACKED_ELEMENT(ELEMENT)                                                                      \
+  case ELEMENT:                                                                                      \
+    packed_product_of(ELEMENT, weights, stored_row_bytes(ELEMENT, weight_stride), packed, rows, width, \
+                      target, first, last);                                                          \
     break;
   switch (element) {
     PACKED_ELEMENT(ATTN_ELEMENT_F32)

@@ -175,8 +175,10 @@ void attn_skinny_product(const void *weights, int32_t element, int64_t weight_st
                          const float *bias, float *out, int64_t out_stride, int64_t first,
                          int64_t last);
 
-// The same with rows packed for it, once for all workers: for 1 ... 32 rows, faster from three on. The
-// packed rows are those of the present instruction set and fit every element.
+// The same with rows packed for it, once for all workers: for 1 ... 32 rows, faster from
+// attn_skinny_least_packed_rows on. The packed rows are those of the present instruction set and fit
+// every element. An output with a weight that is not finite is infinite or NaN, not always the former.
+int32_t attn_skinny_least_packed_rows(int32_t element);
 int64_t attn_skinny_packed_floats(int32_t rows, int64_t width);
 void attn_skinny_pack(const float *in, int64_t in_stride, int32_t rows, int64_t width, float *packed);
 void attn_skinny_product_packed(const void *weights, int32_t element, int64_t weight_stride_elements,
@@ -184,7 +186,7 @@ void attn_skinny_product_packed(const void *weights, int32_t element, int64_t we
                                 int64_t width, const float *bias, float *out, int64_t out_stride,
                                 int64_t first, int64_t last);
 
-// Instruction sets: "baseline", "avx2", "avx512", "avx512vnni", "neon". The best available one that has
+// Instruction sets: "baseline", "avx2", "avx512", "avx512vnni", "amx", "neon". The best available one that has
 // been cleared for automatic use is chosen at the first call; the environment's ATTNZOO_ISA forces one.
 const char *attn_isa_name(void);
 int attn_isa_count(void);                  // builds this machine can run
