@@ -235,12 +235,13 @@ int32_t attn_skinny_least_packed_rows(int32_t element) {
   return table()->skinny_least_packed_rows(element);
 }
 
-int64_t attn_skinny_packed_floats(int32_t rows, int64_t width) {
-  return rows > 0 ? table()->skinny_packed_floats(rows, width) : 0;
+int64_t attn_skinny_packed_floats(int32_t element, int32_t rows, int64_t width) {
+  return rows > 0 ? table()->skinny_packed_floats(element, rows, width) : 0;
 }
 
-void attn_skinny_pack(const float *in, int64_t in_stride, int32_t rows, int64_t width, float *packed) {
-  table()->skinny_pack(in, in_stride, rows, width, packed);
+void attn_skinny_pack(int32_t element, const float *in, int64_t in_stride, int32_t rows, int64_t width,
+                      float *packed) {
+  table()->skinny_pack(element, in, in_stride, rows, width, packed);
 }
 
 void attn_skinny_product_packed(const void *weights, int32_t element, int64_t weight_stride_elements,

@@ -24,8 +24,8 @@ typedef struct attn_kernel_table {
   void (*skinny_product)(const void *, int32_t, int64_t, const float *, const float *, int64_t, int32_t,
                          int64_t, const float *, float *, int64_t, int64_t, int64_t);
   int32_t (*skinny_least_packed_rows)(int32_t);
-  int64_t (*skinny_packed_floats)(int32_t, int64_t);
-  void (*skinny_pack)(const float *, int64_t, int32_t, int64_t, float *);
+  int64_t (*skinny_packed_floats)(int32_t, int32_t, int64_t);
+  void (*skinny_pack)(int32_t, const float *, int64_t, int32_t, int64_t, float *);
   void (*skinny_product_packed)(const void *, int32_t, int64_t, const float *, const float *, int32_t,
                                 int64_t, const float *, float *, int64_t, int64_t, int64_t);
   uint64_t (*probe_read)(const void *, size_t);

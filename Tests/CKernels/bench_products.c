@@ -51,7 +51,7 @@ static void *work(void *argument) {
   } else if (p->rows >= packed_from) {
     // Packed by every thread for itself: more than a caller pays that packs once.
     float *packed = p->packed + thread * 2 * MOST_ROWS * MOST_WIDTH;
-    attn_skinny_pack(p->in, MOST_WIDTH, p->rows, p->width, packed);
+    attn_skinny_pack(p->element, p->in, MOST_WIDTH, p->rows, p->width, packed);
     attn_skinny_product_packed(p->weights, p->element, p->width, p->scales, packed, p->rows,
                                p->width, NULL, p->out, p->outputs, first, last);
   } else {

@@ -38,9 +38,9 @@ static void test_skinny(int32_t element, int rows, int64_t width, int64_t output
   const float *factors = element == ATTN_ELEMENT_S8 ? scales : NULL;
   const float *addends = with_bias ? bias : NULL;
   if (packed) {
-    const size_t bytes = (size_t)attn_skinny_packed_floats(rows, width) * 4;
+    const size_t bytes = (size_t)attn_skinny_packed_floats(element, rows, width) * 4;
     float *operand = malloc(bytes);
-    attn_skinny_pack(in, in_stride, rows, width, operand);
+    attn_skinny_pack(element, in, in_stride, rows, width, operand);
     attn_skinny_product_packed(stored, element, weight_stride, factors, operand, rows, width, addends,
                                out, outputs, first, last);
     free(operand);
@@ -75,19 +75,24 @@ static void test_skinny(int32_t element, int rows, int64_t width, int64_t output
 }
 
 // What is not finite in a row or a weight stays in that row's or that output's results.
-static void test_no_mixing(uint64_t *state) {
-  enum { WIDTH = 70, OUTPUTS = 29 };
+static void test_no_mixing(int32_t element, uint64_t *state) {
+  enum { WIDTH = 70, OUTPUTS = 45 };
   static float weights[OUTPUTS * WIDTH], in[32 * WIDTH], out[32 * OUTPUTS];
+  static uint16_t halves[OUTPUTS * WIDTH];
   for (int rows = 1; rows <= 32; rows++) {
     for (int i = 0; i < OUTPUTS * WIDTH; i++) weights[i] = random_float(state);
     for (int i = 0; i < rows * WIDTH; i++) in[i] = random_float(state);
     const int bad_row = (int)random_below(state, rows), bad_output = (int)random_below(state, OUTPUTS);
     in[bad_row * WIDTH + random_below(state, WIDTH)] = NAN;
     weights[bad_output * WIDTH + random_below(state, WIDTH)] = INFINITY;
-    float *operand = malloc((size_t)attn_skinny_packed_floats(rows, WIDTH) * 4);
-    attn_skinny_pack(in, WIDTH, rows, WIDTH, operand);
-    attn_skinny_product_packed(weights, ATTN_ELEMENT_F32, WIDTH, NULL, operand, rows, WIDTH, NULL, out,
-                               OUTPUTS, 0, OUTPUTS);
+    for (int i = 0; i < OUTPUTS * WIDTH; i++) {
+      halves[i] = element == ATTN_ELEMENT_F16 ? reference_encode_f16(weights[i])
+                                              : reference_encode_bf16(weights[i]);
+    }
+    float *operand = malloc((size_t)attn_skinny_packed_floats(element, rows, WIDTH) * 4);
+    attn_skinny_pack(element, in, WIDTH, rows, WIDTH, operand);
+    attn_skinny_product_packed(element == ATTN_ELEMENT_F32 ? (const void *)weights : halves, element, WIDTH,
+                               NULL, operand, rows, WIDTH, NULL, out, OUTPUTS, 0, OUTPUTS);
     free(operand);
     bool right = true;
     for (int r = 0; r < rows; r++) {
@@ -96,7 +101,8 @@ static void test_no_mixing(uint64_t *state) {
         right &= r == bad_row ? isnan(value) : o == bad_output ? !isfinite(value) : isfinite(value);
       }
     }
-    CHECK(right, "skinny product, packed: %d rows, what is not finite stays where it belongs", rows);
+    CHECK(right, "skinny product, packed: element %d, %d rows, what is not finite stays where it belongs",
+          element, rows);
   }
 }
 
@@ -124,7 +130,9 @@ void test_products(void) {
   test_skinny(ATTN_ELEMENT_BF16, 32, 2500, 53, true, true, &state);
   test_skinny(ATTN_ELEMENT_S8, 17, 2049, 30, true, true, &state);
   test_skinny(ATTN_ELEMENT_F32, 5, 5000, 61, false, true, &state);
-  test_no_mixing(&state);
+  test_no_mixing(ATTN_ELEMENT_F32, &state);
+  test_no_mixing(ATTN_ELEMENT_F16, &state);
+  test_no_mixing(ATTN_ELEMENT_BF16, &state);
   // The read probe sees every byte: its checksum is the sum of the 64-bit words.
   enum { BYTES = 64 * 37 };
   uint64_t *data = malloc(BYTES), sum = 0;

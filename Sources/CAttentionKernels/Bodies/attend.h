@@ -33,14 +33,6 @@ typedef struct attend_plan {
   int64_t key_stride, value_stride;
 } attend_plan;
 
-// Elements that are read as fast as memory brings them, or nearly.
-INLINE bool is_read_in_long_tiles(int element) {
-#ifdef LONG_HALVES
-  if (element == ATTN_ELEMENT_F16 || element == ATTN_ELEMENT_BF16) return true;
-#endif
-  return element == ATTN_ELEMENT_F32;
-}
-
 static attend_plan plan_attend(const attn_stream *stream, const attn_queries *queries,
                                void *workspace) {
   attn_workspace_layout layout = attn_lay_out_workspace(queries->rows, stream->key_width, stream->value_width);
@@ -84,9 +76,14 @@ static attend_plan plan_attend(const attn_stream *stream, const attn_queries *qu
   // The first-level cache holds one side of a tile of the usual widths. A single row over
   // float32 leaves time to spare and needs no cache: long runs of one side after the other suit the
   // prefetchers of the hardware, and none are asked for by instruction.
-  plan.is_long = rows == 1 && !prefix && is_read_in_long_tiles(stream->key_element) &&
-                 is_read_in_long_tiles(value_element) && plan.values_in_place;
-  plan.tile_tokens = plan.is_long ? LONG_TILE_TOKENS : ATTN_TILE_TOKENS;
+  plan.is_long = rows == 1 && !prefix && stream->key_element == ATTN_ELEMENT_F32 &&
+                 value_element == ATTN_ELEMENT_F32 && plan.values_in_place;
+  // A single row over 16-bit elements gains by longer runs too where vectors have 16 lanes.
+  const bool is_single = rows == 1 && !prefix && plan.key_path == KEYS_IN_PLACE && plan.values_in_place &&
+                         !plan.values_integer;
+  plan.tile_tokens = plan.is_long               ? LONG_TILE_TOKENS
+                     : is_single && LANES == 16 ? LONG_TILE_TOKENS / 2
+                                                : ATTN_TILE_TOKENS;
   plan.integers = (integer_scratch *)(bytes + layout.integers);
   plan.value_scales = prefix && plan.key_path == KEYS_INTEGER ? &plan.integers->key_scales
                                                               : &plan.integers->value_scales;

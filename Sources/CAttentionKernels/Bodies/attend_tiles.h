@@ -114,7 +114,6 @@ INLINE void split_row(const int element, const vfloat x[2], char *to, int64_t pi
   vfloat rest[2];
   UNROLL for (int v = 0; v < 2; v++) {
     rest[v] = rest_of(x[v]);
-    if (element != ATTN_ELEMENT_F16) rest[v] = nearest_piece(rest[v]);
   }
   store_words(to + piece_bytes, pieces_in_order(rest[0], rest[1]));
 }
@@ -125,12 +124,7 @@ INLINE void split_pair(const int element, const vfloat x[2], const vfloat y[2], 
   UNROLL for (int v = 0; v < 2; v++) {
     store_words(to + v * TILE_BYTES, pieces_in_turn(x[v], y[v]));
     if (pieces_of(element) == 1) continue;
-    vfloat a = rest_of(x[v]), b = rest_of(y[v]);
-    if (element != ATTN_ELEMENT_F16) {
-      a = nearest_piece(a);
-      b = nearest_piece(b);
-    }
-    store_words(to + piece_bytes + v * TILE_BYTES, pieces_in_turn(a, b));
+    store_words(to + piece_bytes + v * TILE_BYTES, pieces_in_turn(rest_of(x[v]), rest_of(y[v])));
   }
 }
 

@@ -1,30 +1,31 @@
-// Products with packed rows: by tiles where there are any, otherwise over panels of float32.
+// Products with packed rows: by tiles where they are faster, otherwise over panels of float32.
 
 // The least number of rows that are packed rather than multiplied in place: where it was measured to be
 // faster (Documentation/Kernels.md).
 static int32_t skinny_least_packed_rows(int32_t element) {
 #if HAS_TILES
-  (void)element;
-  return SKINNY_TILE_ROWS;
-#else
-  return element == ATTN_ELEMENT_F32 ? 4 : element == ATTN_ELEMENT_S8 ? 6 : 5;
+  if (element == ATTN_ELEMENT_BF16) return least_tile_rows(element);
 #endif
+  return element == ATTN_ELEMENT_F32 ? 4 : element == ATTN_ELEMENT_S8 ? 6 : 5;
 }
 
-static int64_t skinny_packed_floats(int32_t rows, int64_t width) {
+static int64_t skinny_packed_floats(int32_t element, int32_t rows, int64_t width) {
 #if HAS_TILES
-  if (is_skinny_in_tiles(rows)) return skinny_tile_floats(rows, width);
+  if (is_product_in_tiles(element, rows)) return skinny_tile_floats(rows, width);
 #endif
+  (void)element;
   return grouped_floats(rows, width);
 }
 
-static void skinny_pack(const float *in, int64_t in_stride, int32_t rows, int64_t width, float *packed) {
+static void skinny_pack(int32_t element, const float *in, int64_t in_stride, int32_t rows, int64_t width,
+                        float *packed) {
 #if HAS_TILES
-  if (is_skinny_in_tiles(rows)) {
+  if (is_product_in_tiles(element, rows)) {
     pack_tiles(in, in_stride, rows, width, (char *)packed);
     return;
   }
 #endif
+  (void)element;
   pack_groups(in, in_stride, rows, width, packed);
 }
 
@@ -35,7 +36,7 @@ static void skinny_product_packed(const void *weights, int32_t element, int64_t 
   if (rows <= 0) return;
   const skinny_target target = {scales, bias, out, out_stride};
 #if HAS_TILES
-  if (is_skinny_in_tiles(rows)) {
+  if (is_product_in_tiles(element, rows)) {
     skinny_product_tiles(weights, element, weight_stride_elements, (const char *)packed, rows, width,
                          &target, first, last);
     return;

@@ -6,7 +6,6 @@
 
 enum {
   SKINNY_PIECES = 3,
-  SKINNY_TILE_ROWS = 3,  // the least number of rows
   MOST_TILE_ROWS = 2 * TILE_ROWS,
   TILE_OUTPUTS = 2 * TILE_ROWS,  // of a block
   PART_WIDTH = 128,              // elements of the width that are summed in tiles
@@ -16,7 +15,20 @@ enum {
   WIDTH_AT_ONCE = 4096,
 };
 
-INLINE bool is_skinny_in_tiles(int32_t rows) { return rows >= SKINNY_TILE_ROWS && rows <= MOST_TILE_ROWS; }
+// The least number of rows for which tiles were measured to be faster than panels. float32 would need six
+// products of pieces and as many instructions to split as the panels take in all.
+INLINE int32_t least_tile_rows(int32_t element) {
+  switch (element) {
+    case ATTN_ELEMENT_BF16: return 3;
+    case ATTN_ELEMENT_F16: return 12;
+    case ATTN_ELEMENT_S8: return 8;
+    default: return INT32_MAX;
+  }
+}
+
+INLINE bool is_product_in_tiles(int32_t element, int32_t rows) {
+  return rows >= least_tile_rows(element) && rows <= MOST_TILE_ROWS;
+}
 
 INLINE int64_t packed_tile_piece(int64_t width) { return attn_whole_steps(width) / 2 * TILE_BYTES; }
 
@@ -58,9 +70,9 @@ static void pack_tiles(const float *in, int64_t in_stride, int32_t rows, int64_t
   }
 }
 
-// Pieces that hold an element of weights.
+// Pieces that hold an element of weights: f16 or one of eight bits.
 INLINE int weight_pieces(const int element) {
-  return element == ATTN_ELEMENT_F32 ? 3 : element == ATTN_ELEMENT_F16 ? 2 : 1;
+  return element == ATTN_ELEMENT_F16 ? 2 : 1;
 }
 
 // `outputs` rows of at most PART_WIDTH elements in pieces, zeros up to whole tiles. Lines are prefetched
@@ -198,7 +210,6 @@ static void skinny_product_tiles(const char *weights, int32_t element, int64_t w
     }                                                                                                 \
     break;
   switch (element) {
-    TILED_ELEMENT(ATTN_ELEMENT_F32)
     TILED_ELEMENT(ATTN_ELEMENT_F16)
     TILED_ELEMENT(ATTN_ELEMENT_BF16)
     TILED_ELEMENT(ATTN_ELEMENT_S8)

@@ -176,11 +176,12 @@ void attn_skinny_product(const void *weights, int32_t element, int64_t weight_st
                          int64_t last);
 
 // The same with rows packed for it, once for all workers: for 1 ... 32 rows, faster from
-// attn_skinny_least_packed_rows on. The packed rows are those of the present instruction set and fit
-// every element. An output with a weight that is not finite is infinite or NaN, not always the former.
+// attn_skinny_least_packed_rows on. The packed rows are those of the present instruction set and of the
+// weights' element. An output with a weight that is not finite is infinite or NaN, not always the former.
 int32_t attn_skinny_least_packed_rows(int32_t element);
-int64_t attn_skinny_packed_floats(int32_t rows, int64_t width);
-void attn_skinny_pack(const float *in, int64_t in_stride, int32_t rows, int64_t width, float *packed);
+int64_t attn_skinny_packed_floats(int32_t element, int32_t rows, int64_t width);
+void attn_skinny_pack(int32_t element, const float *in, int64_t in_stride, int32_t rows, int64_t width,
+                      float *packed);
 void attn_skinny_product_packed(const void *weights, int32_t element, int64_t weight_stride_elements,
                                 const float *scales, const float *packed, int32_t rows,
                                 int64_t width, const float *bias, float *out, int64_t out_stride,
