@@ -15,7 +15,7 @@
 #   make mla             Reports/mla.md: conversions of the embedded model, about nine minutes on two cores
 #   make export-check    exports of random models, loaded by unmodified transformers, same logits
 #   make micro           micro-benchmarks of the kernels
-#   make kernels-test    the C kernels alone; kernels-neon: the arm64 builds under emulation
+#   make kernels-test    the C kernels alone, AMX emulated where missing; kernels-neon: the arm64 builds under emulation
 #   make lint docs sanitize clean
 
 SWIFT   ?= swift
@@ -57,7 +57,7 @@ conformance: deps
 
 # The C kernels alone, every instruction set that this machine can run, against float64.
 kernels-test:
-	$(MAKE) -j -C Tests/CKernels test CC="$(CLANG)"
+	$(MAKE) -j -C Tests/CKernels test $(if $(filter x86_64,$(shell uname -m)),tiles) CC="$(CLANG)"
 
 kernels-neon:
 	@command -v qemu-aarch64 >/dev/null && [ -d /usr/aarch64-linux-gnu ] || { \

@@ -73,9 +73,9 @@ typedef struct attn_tile_layout {
   size_t keys, values, queries, scores, weights, sums, total;
 } attn_tile_layout;
 
-#ifndef TILE_OPERAND_BYTES
-#define TILE_OPERAND_BYTES (640 << 10)
-#endif
+// Bytes of keys and values of a tile of tokens, in two pieces of two bytes an element: they leave room in a
+// second-level cache of 2 MiB.
+enum { ATTN_TILE_OPERAND_BYTES = 640 << 10 };
 
 static inline int64_t attn_whole_steps(int64_t count) { return (count + 31) / 32 * 32; }
 
@@ -83,13 +83,12 @@ static inline int64_t attn_whole_steps(int64_t count) { return (count + 31) / 32
 static inline int64_t attn_odd_lines(int64_t bytes) { return (bytes + 63) / 128 * 128 + 64; }
 
 static inline attn_tile_layout attn_lay_out_tiles(int64_t rows, int64_t key_width, int64_t value_width) {
-  // Keys and values of a tile, two pieces of two bytes each, leave room in the second-level cache.
   attn_tile_layout l;
   l.row_blocks = (int32_t)((rows + 15) / 16);
   l.key_depth = attn_whole_steps(key_width);
   l.key_stride = attn_odd_lines(2 * l.key_depth);
   l.value_stride = attn_odd_lines(4 * attn_whole_steps(value_width));
-  const int64_t tokens = TILE_OPERAND_BYTES / (2 * l.key_stride + l.value_stride) / 32 * 32;
+  const int64_t tokens = ATTN_TILE_OPERAND_BYTES / (2 * l.key_stride + l.value_stride) / 32 * 32;
   l.tokens = tokens < 32 ? 32 : tokens > 128 ? 128 : (int32_t)tokens;
   l.weight_stride = attn_odd_lines(2 * l.tokens);
   l.sum_stride = attn_odd_lines(4 * attn_whole_steps(value_width)) / 4;

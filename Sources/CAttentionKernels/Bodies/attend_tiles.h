@@ -4,26 +4,22 @@
 // token by token with rows side by side, so that the softmax is the one of the panels; its weights
 // are split and transposed for the value product, whose sums stay in the workspace for the whole call.
 
-#ifndef TILE_LEAST_QUERIES
-#define TILE_LEAST_QUERIES 9
-#endif
-
 enum {
+  // The least number of query rows; fewer are faster in place, and with eight still twice as fast.
+  TILE_LEAST_QUERIES = 9,
   PIECES = 2,
   // Elements of a row of keys that a block of scores takes at a time: two blocks of queries of that
   // length, in both pieces, stay in the first-level cache.
   SCORE_DEPTH = 192,
 };
 
-// Whether this build's tiles serve the stream's rows, and how many query rows make them faster.
+// Whether tiles serve the stream's rows.
 static bool is_in_tiles(const attn_stream *stream, int32_t rows) {
-  const int value = stream->value_is_key_prefix ? stream->key_element : stream->value_element;
-  const int64_t value_width = stream->value_is_key_prefix ? stream->key_width : stream->value_width;
-  if (pieces_of(stream->key_element) == 0 || pieces_of(value) == 0) return false;
-  if (is_copied(stream->key_element, stream->key_width) || is_copied(value, value_width)) return false;
-  const bool integer = is_integer_row(stream->key_element, stream->key_width) ||
-                       is_integer_row(value, value_width);
-  return rows > INTEGER_ROWS || (!integer && rows >= TILE_LEAST_QUERIES);
+  const bool prefix = stream->value_is_key_prefix;
+  const int key = stream->key_element, value = prefix ? key : stream->value_element;
+  return rows >= TILE_LEAST_QUERIES && pieces_of(key) > 0 && pieces_of(value) > 0 &&
+         !is_copied(key, stream->key_width) &&
+         !is_copied(value, prefix ? stream->key_width : stream->value_width);
 }
 
 // What all tiles of tokens of a call have in common. Strides in bytes, but that of sums.

@@ -51,7 +51,8 @@ static void emulated_tile_store(int tile, void *to, int64_t row_bytes) {
 }
 static void emulated_tile_product(int sums, int left, int right) {
   for (int i = 0; i < TILE_ROWS; i++) {
-    float *out = (float *)emulated_tiles[sums][i];
+    float out[TILE_ROWS];
+    memcpy(out, emulated_tiles[sums][i], TILE_BYTES);
     for (int k = 0; k < TILE_BYTES / 4; k++) {
       const uint32_t pair = emulated_tiles[left][i][k];
       const uint32_t *others = emulated_tiles[right][k];
@@ -68,6 +69,7 @@ static void emulated_tile_product(int sums, int left, int right) {
         out[j] += high * y;
       }
     }
+    memcpy(emulated_tiles[sums][i], out, TILE_BYTES);
   }
 }
 #define TILE_ZERO(tile) memset(emulated_tiles[tile], 0, sizeof emulated_tiles[tile])
