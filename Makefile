@@ -15,7 +15,7 @@
 #   make mla             Reports/mla.md: conversions of the embedded model, about nine minutes on two cores
 #   make export-check    exports of random models, loaded by unmodified transformers, same logits
 #   make micro           micro-benchmarks of the kernels
-#   make kernels-test    the C kernels alone, AMX emulated where missing; kernels-neon: the arm64 builds under emulation
+#   make kernels-test    the C kernels alone, AMX emulated; kernels-neon: the arm64 builds under emulation
 #   make lint docs sanitize clean
 
 SWIFT   ?= swift

@@ -8,7 +8,8 @@
 
 #include "self_check.h"
 
-#if ATTN_HAS_X86_BUILDS
+#if ATTN_HAS_X86_BUILDS && defined(__linux__) && !defined(ATTN_EMULATED_TILES)
+#define MAY_HAVE_TILES 1
 #include <cpuid.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -28,7 +29,7 @@ static const attn_kernel_table *find_build(const char *name) {
   return NULL;
 }
 
-#if ATTN_HAS_X86_BUILDS && !defined(ATTN_EMULATED_TILES)
+#if MAY_HAVE_TILES
 // Whether the processor has tiles of bfloat16 and the kernel keeps them for this process, which it has to
 // be asked for (Linux 5.16, Documentation/arch/x86/xstate.rst).
 static bool may_use_tiles(void) {
@@ -59,7 +60,7 @@ static void find_builds(void) {
       builds[build_count++] = &attn_table_avx512;
       if (__builtin_cpu_supports("avx512vnni")) {
         builds[build_count++] = &attn_table_avx512vnni;
-#ifndef ATTN_EMULATED_TILES
+#if MAY_HAVE_TILES
         if (may_use_tiles()) builds[build_count++] = &attn_table_amx;
 #endif
       }

@@ -1,6 +1,6 @@
 import ZooMemory
 
-/// Room for widened weights, one region a worker, allocated once so that no product allocates.
+/// Room for widened weights and packed rows, one region a worker, allocated once so that no product allocates.
 ///
 /// One scratch serves any number of linear maps one after the other; two products at a time need
 /// two.
@@ -17,7 +17,7 @@ public final class LinearScratch: @unchecked Sendable {
   static let blockOutputs = 256
 
   /// Scratch for maps of up to `maximumInputs` inputs on a pool of `threads` workers:
-  /// 1 KiB × `maximumInputs` bytes a worker. Float32 weights need none of it.
+  /// 1 KiB × `maximumInputs` bytes a worker.
   /// - Throws: `OutOfMemory` when the system refuses.
   public init(maximumInputs: Int, threads: Int) throws(OutOfMemory) {
     precondition(maximumInputs > 0 && threads > 0)

@@ -6,9 +6,11 @@
 int passed, failed;
 
 int main(int argc, char **argv) {
+  bool any = false;
   for (int i = 0; i < attn_isa_count(); i++) {
     const char *name = attn_isa_at(i);
     if (argc > 1 && strcmp(argv[1], name) != 0) continue;
+    any = true;
     int before = passed, failed_before = failed;
     CHECK(attn_isa_select(name) == 0, "cannot select %s", name);
     test_elements();
@@ -17,6 +19,7 @@ int main(int argc, char **argv) {
     test_attend();
     printf("%-9s %d passed, %d failed\n", name, passed - before, failed - failed_before);
   }
+  CHECK(any, "no build %s that this machine can run", argc > 1 ? argv[1] : "");
   test_threads();
   test_builds();
   CHECK(attn_isa_select("no such build") == -1, "an unknown build was selected");

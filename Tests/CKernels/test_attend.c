@@ -321,8 +321,8 @@ void test_attend(void) {
   static const int32_t widths[][2] = {{8, 8},     {16, 16},   {40, 40}, {64, 64},   {72, 64},
                                       {80, 80},   {96, 96},   {128, 128}, {192, 128}, {288, 256},
                                       {576, 512}, {7, 5},     {1, 1},   {33, 50},   {256, 256},
-                                      {1024, 1024}};
-  static const int32_t row_counts[] = {1, 2, 3, 4, 5, 6, 7, 8, 12, 16, 32, 33, 128};
+                                      {1024, 1024}, {104, 40}};
+  static const int32_t row_counts[] = {1, 2, 3, 4, 5, 6, 7, 8, 12, 16, 24, 32, 33, 128};
   enum { ELEMENTS = 9 };
   static const int32_t elements[ELEMENTS] = {
       ATTN_ELEMENT_F32,  ATTN_ELEMENT_F16,   ATTN_ELEMENT_BF16,  ATTN_ELEMENT_CUSTOM,
@@ -331,8 +331,8 @@ void test_attend(void) {
   static const int64_t groups[] = {1, 4, 16, 64};
   static const int64_t pages[] = {1, 3, 16, 64};
   uint64_t state = 2024;
-  for (int w = 0; w < 16; w++) {
-    for (int r = 0; r < 13; r++) {
+  for (int w = 0; w < 17; w++) {
+    for (int r = 0; r < 14; r++) {
       int repeats = widths[w][0] > 256 || row_counts[r] > 32 ? 12 : 27;
       for (int i = 0; i < repeats; i++) {
         shape s = {.key_width = widths[w][0], .value_width = widths[w][1], .rows = row_counts[r]};

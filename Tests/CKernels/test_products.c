@@ -4,7 +4,7 @@
 
 #include "support.h"
 
-// `packed`: by way of rows packed for broadcasts of weights, instead of in place.
+// `packed`: by way of packed rows, instead of in place.
 static void test_skinny(int32_t element, int rows, int64_t width, int64_t outputs, bool with_bias,
                         bool packed, uint64_t *state) {
   int64_t weight_stride = width + random_below(state, 5), in_stride = width + 3;
@@ -40,6 +40,7 @@ static void test_skinny(int32_t element, int rows, int64_t width, int64_t output
   if (packed) {
     const size_t bytes = (size_t)attn_skinny_packed_floats(element, rows, width) * 4;
     float *operand = malloc(bytes);
+    memset(operand, 0xff, bytes);
     attn_skinny_pack(element, in, in_stride, rows, width, operand);
     attn_skinny_product_packed(stored, element, weight_stride, factors, operand, rows, width, addends,
                                out, outputs, first, last);

@@ -6,7 +6,7 @@
 
 #include "support.h"
 
-enum { THREADS = 4, TOKENS = 300, WIDTH = 64, ROWS = 5 };
+enum { THREADS = 4, TOKENS = 300, WIDTH = 64, ROWS = 12 };
 
 typedef struct part {
   const attn_stream *stream;

@@ -1,7 +1,7 @@
 // The attend primitive: for every tile of tokens, the scores of all query rows, the running
 // softmax, and the value product. How a tile is read depends on how many query rows share it: with
 // few rows, here, stored elements are widened in registers, straight from the cache; with more the
-// tile is widened to float32 once, see panels.h.
+// tile is widened to float32 once, see attend_panels.h.
 
 // KEYS_BY_CHANNEL reads keys in place too: the scales of a group's channels go into its queries.
 // KEYS_INTEGER multiplies integers.
@@ -78,7 +78,7 @@ static attend_plan plan_attend(const attn_stream *stream, const attn_queries *qu
   // prefetchers of the hardware, and none are asked for by instruction.
   plan.is_long = rows == 1 && !prefix && stream->key_element == ATTN_ELEMENT_F32 &&
                  value_element == ATTN_ELEMENT_F32 && plan.values_in_place;
-  // A single row over 16-bit elements gains by longer runs too where vectors have 16 lanes.
+  // Other single rows gain by longer runs too where vectors have 16 lanes.
   const bool is_single = rows == 1 && !prefix && plan.key_path == KEYS_IN_PLACE && plan.values_in_place &&
                          !plan.values_integer;
   plan.tile_tokens = plan.is_long               ? LONG_TILE_TOKENS

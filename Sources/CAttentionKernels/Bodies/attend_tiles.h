@@ -84,7 +84,7 @@ static void split_queries(const tile_plan *plan) {
         vfloat low[2], high[2];
         UNROLL for (int v = 0; v < 2; v++) {
           const vfloat q = x[v] * splat(queries->scale);
-          // What is not finite must keep its pattern.
+          // What is not finite must keep its pattern. (The few numbers that round to infinity give NaN.)
           const vint finite = q - q == splat(0);
           high[v] = select_vector(finite, nearest_piece(q), q);
           low[v] = select_vector(finite, nearest_piece(q - upper_half(high[v])), splat(0));
@@ -171,7 +171,7 @@ INLINE void split_tile_of(const int element, const tile_plan *plan, const tile *
     }
     const bool single = t + 1 == tile->count;
     const char *const two[2] = {rows[t], rows[single ? t : t + 1]};
-    // Whole steps: columns of values past their width are never looked at.
+    // Whole steps: columns of values past their width reach no result.
     const int64_t both = as_keys && as_values ? attn_whole_steps(value_width) : 0;
     if (both) split_two_rows(element, two, 0, both, key_width, keys, plan->key_piece, values,
                              plan->value_piece);
@@ -254,7 +254,8 @@ static void tile_scores(const tile_plan *plan, int32_t tokens, int32_t first_blo
   }
 }
 
-// Weights in pieces, row by row; `tokens`, a multiple of 32, of which those from `count` on weigh
+// Weights in pieces, row by row (what is not a number comes from tile products, whose NaN have no low bits
+// to carry into the sign); `tokens`, a multiple of 32, of which those from `count` on weigh
 // nothing.
 static void split_weights(const tile_plan *plan, int32_t count, int32_t tokens, int32_t blocks) {
   enum { STRIDE = ATTN_ROW_BLOCK };

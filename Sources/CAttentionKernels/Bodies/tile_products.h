@@ -36,14 +36,14 @@ INLINE void load_right(const int COLUMNS, const tile_operand *b, int64_t step, c
 }
 
 // One step of up to two by two blocks. With `A_PIECES` and `B_PIECES` pieces the products of pieces i
-// and j with i + j < max(A_PIECES, B_PIECES) are summed, small ones first.
+// and j with i + j < max(A_PIECES, B_PIECES) are summed.
 INLINE void square_step(const int ROWS, const int COLUMNS, const int A_PIECES, const int B_PIECES,
                         const tile_operand *a, const tile_operand *b, int64_t step) {
   const int MOST = A_PIECES > B_PIECES ? A_PIECES : B_PIECES;
   UNROLL for (int i = 0; i < A_PIECES; i++) {
     load_left(ROWS, a, step, i);
     const int LAST = B_PIECES < MOST - i ? B_PIECES : MOST - i;
-    // The right side's pieces back and forth, so that the one at hand is used again.
+    // With two pieces each the second round finds the right side's first piece at hand.
     UNROLL for (int j = LAST - 1; j >= 0; j--) {
       if (i == 0 || j != 0 || LAST > 1) load_right(COLUMNS, b, step, j);
       square_products(ROWS, COLUMNS);

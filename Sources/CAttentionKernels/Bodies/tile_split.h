@@ -1,6 +1,7 @@
 // Numbers as sums of bfloat16 pieces, which is what tiles multiply. A piece holds eight bits of a
 // number: bfloat16, FP8 and integers of eight bits are one piece, binary16 (eleven bits) is exactly two,
-// float32 exactly three, and its first two hold it to 2^-16.
+// float32 exactly three. The first two cut off a
+// number hold it to 2^-15, two that are rounded to 2^-17.
 //
 // Of the products of the pieces those are summed that are not below the last piece's error: with two
 // pieces each a0 b0 + a0 b1 + a1 b0.
@@ -39,8 +40,8 @@ INLINE void words_in_turn(vwords a, vwords b, vwords out[2]) {
 
 INLINE void store_words(void *to, vwords words) { *(vwords_any *)to = words; }
 
-// Pieces that the elements of a cached row take: exactly, but for INT8 and INT4, whose scales make
-// numbers of up to nineteen bits of them (error below 2^-16); 0 where tiles are not used.
+// Pieces that the elements of a cached row take: exactly, but for INT8 and INT4, of which scales and zeros
+// make longer numbers (cut, error below 2^-15); 0 where tiles are not used.
 INLINE int pieces_of(const int element) {
   switch (element) {
     case ATTN_ELEMENT_BF16:

@@ -3,7 +3,8 @@
 // multiply-adds in 16 cycles, where vectors of 16 lanes do 512.
 //
 // Where the instructions are missing, tests compile the same bodies over an emulation
-// (ATTN_EMULATED_TILES) that follows the definition of TDPBF16PS but for its flushing of denormals.
+// (ATTN_EMULATED_TILES) that follows the definition of TDPBF16PS but for
+// its flushing of denormals and its order of summation.
 
 enum {
   TILE_ROWS = 16,

@@ -3,7 +3,8 @@
 // Everything here is plain C with no allocation and no global state except the table of
 // instruction-set builds, which is filled once. Widths are elements, strides of caches bytes,
 // strides of float arrays elements. Accumulation is float32 throughout, and exact in integers before
-// it where few query rows meet INT8 or INT4 (then queries and weights are rounded to 16 bits).
+// it where few query rows meet INT8 or INT4 (then queries and weights are rounded to 16 bits). The build
+// `amx` takes queries and weights of nine and more rows to 17 bits, and INT8 and INT4 rows to 15.
 #ifndef ATTENTION_KERNELS_H
 #define ATTENTION_KERNELS_H
 
@@ -120,7 +121,7 @@ typedef struct attn_partial {
   float *sum;
 } attn_partial;
 
-// Scratch bytes that one attn_attend call needs (64-byte aligned by the caller).
+// Scratch bytes that one attn_attend call of just these widths needs (64-byte aligned by the caller).
 size_t attn_workspace_bytes(int32_t rows, int32_t key_width, int32_t value_width);
 
 // Sets a partial to "nothing seen": accumulator 0, maximum -infinity, sum 0.
@@ -177,7 +178,7 @@ void attn_skinny_product(const void *weights, int32_t element, int64_t weight_st
 
 // The same with rows packed for it, once for all workers: for 1 ... 32 rows, faster from
 // attn_skinny_least_packed_rows on. The packed rows are those of the present instruction set and of the
-// weights' element. An output with a weight that is not finite is infinite or NaN, not always the former.
+// weights' element. Where a weight or an input is not finite, what would be infinite can be NaN.
 int32_t attn_skinny_least_packed_rows(int32_t element);
 int64_t attn_skinny_packed_floats(int32_t element, int32_t rows, int64_t width);
 void attn_skinny_pack(int32_t element, const float *in, int64_t in_stride, int32_t rows, int64_t width,
