@@ -82,12 +82,13 @@ public struct Linear: Sendable {
   /// for anything else.
   private func pack(_ input: MatrixView, in scratch: LinearScratch) -> UnsafePointer<Float> {
     let rows = Int32(input.rows)
+    let element = weight.format.elementCode
     precondition(
-      attn_skinny_packed_floats(weight.format.elementCode, rows, Int64(inputs)) <= scratch.elementsPerWorker,
+      attn_skinny_packed_floats(element, rows, Int64(inputs)) <= scratch.elementsPerWorker,
       "a linear map's scratch is too small")
     let target = scratch.region(of: 0)
     attn_skinny_pack(
-      weight.format.elementCode, input.pointer, Int64(input.stride), rows, Int64(inputs), target)
+      element, input.pointer, Int64(input.stride), rows, Int64(inputs), target)
     return UnsafePointer(target)
   }
 
