@@ -80,6 +80,11 @@ static void test_no_mixing(int32_t element, uint64_t *state) {
   enum { WIDTH = 70, OUTPUTS = 45 };
   static float weights[OUTPUTS * WIDTH], in[32 * WIDTH], out[32 * OUTPUTS];
   static uint16_t halves[OUTPUTS * WIDTH];
+  static int8_t integers[OUTPUTS * WIDTH];
+  static float scales[OUTPUTS];
+  const void *stored = element == ATTN_ELEMENT_F32  ? (const void *)weights
+                       : element == ATTN_ELEMENT_S8 ? (const void *)integers
+                                                    : (const void *)halves;
   for (int rows = 1; rows <= 32; rows++) {
     for (int i = 0; i < OUTPUTS * WIDTH; i++) weights[i] = random_float(state);
     for (int i = 0; i < rows * WIDTH; i++) in[i] = random_float(state);
@@ -89,11 +94,14 @@ static void test_no_mixing(int32_t element, uint64_t *state) {
     for (int i = 0; i < OUTPUTS * WIDTH; i++) {
       halves[i] = element == ATTN_ELEMENT_F16 ? reference_encode_f16(weights[i])
                                               : reference_encode_bf16(weights[i]);
+      integers[i] = (int8_t)(1 + random_below(state, 127));
     }
+    // What is not finite of 8-bit weights is their output's scale.
+    for (int o = 0; o < OUTPUTS; o++) scales[o] = o == bad_output ? INFINITY : 1;
     float *operand = malloc((size_t)attn_skinny_packed_floats(element, rows, WIDTH) * 4);
     attn_skinny_pack(element, in, WIDTH, rows, WIDTH, operand);
-    attn_skinny_product_packed(element == ATTN_ELEMENT_F32 ? (const void *)weights : halves, element, WIDTH,
-                               NULL, operand, rows, WIDTH, NULL, out, OUTPUTS, 0, OUTPUTS);
+    attn_skinny_product_packed(stored, element, WIDTH, element == ATTN_ELEMENT_S8 ? scales : NULL, operand,
+                               rows, WIDTH, NULL, out, OUTPUTS, 0, OUTPUTS);
     free(operand);
     bool right = true;
     for (int r = 0; r < rows; r++) {
@@ -134,6 +142,7 @@ void test_products(void) {
   test_no_mixing(ATTN_ELEMENT_F32, &state);
   test_no_mixing(ATTN_ELEMENT_F16, &state);
   test_no_mixing(ATTN_ELEMENT_BF16, &state);
+  test_no_mixing(ATTN_ELEMENT_S8, &state);
   // The read probe sees every byte: its checksum is the sum of the 64-bit words.
   enum { BYTES = 64 * 37 };
   uint64_t *data = malloc(BYTES), sum = 0;

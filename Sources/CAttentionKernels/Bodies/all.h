@@ -37,6 +37,7 @@
 #if HAS_TILES
 #include "tiles.h"
 #include "tile_split.h"
+#include "tile_operands.h"
 #include "tile_products.h"
 #include "attend_tiles.h"
 #endif

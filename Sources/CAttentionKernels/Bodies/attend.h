@@ -305,13 +305,8 @@ static void attend_rows(const attn_stream *stream, const attn_queries *queries,
   while (next_tile(&cursor, &tile)) {
     const int32_t count = tile.count;
     visible_tokens visible[PANEL_LEAST_ROWS];
-    bool any = false, all = true;
-    for (int32_t r = 0; r < rows; r++) {
-      visible[r] = visible_in_tile(queries, r, tile.first, count);
-      any |= !sees_nothing(visible[r]);
-      all &= sees_all(visible[r], count);
-    }
-    if (!any) continue;
+    const rows_sight sight = see_tile(queries, 0, rows, &tile, visible);
+    if (!sight.any) continue;
     prepare_tile(stream, &plan, &tile, &prepared);
     // The next tile's keys are fetched with the scores, its values with the value product.
     const fetched_rows next_keys = {tile.keys + tile.limit, stream->key_row_bytes};
@@ -327,7 +322,7 @@ static void attend_rows(const attn_stream *stream, const attn_queries *queries,
     score_tile(stream, queries, &plan, &tile, &prepared, 0, rows, plan.scores,
                tile.next_count && !plan.is_long ? next_keys : (fetched_rows){0});
     softmax_tile(queries, rows, visible, count, plan.scores, partial->maximum, partial->sum, rescale);
-    if (all || values_are_finite(&prepared.values, count, value_width)) {
+    if (sight.all || values_are_finite(&prepared.values, count, value_width)) {
       tile_values(&plan, &prepared.values, plan.scores, rescale, rows, 0, count, value_width,
                   partial->accumulator, partial->accumulator_stride);
     } else {

@@ -192,33 +192,20 @@ static void attend_panels(const attn_stream *stream, const attn_queries *queries
     for (int32_t first_row = 0; first_row < rows; first_row += ATTN_ROW_BLOCK) {
       const int32_t n = rows - first_row < ATTN_ROW_BLOCK ? rows - first_row : ATTN_ROW_BLOCK;
       visible_tokens visible[ATTN_ROW_BLOCK];
-      bool any = false, all = true;
-      for (int32_t r = 0; r < n; r++) {
-        visible[r] = visible_in_tile(queries, first_row + r, tile.first, count);
-        any |= !sees_nothing(visible[r]);
-        all &= sees_all(visible[r], count);
-      }
-      if (!any) continue;
+      const rows_sight sight = see_tile(queries, first_row, n, &tile, visible);
+      if (!sight.any) continue;
       if (!is_widened && !plan.in_pieces) widen_tile(stream, &tile, &plan.wide);
       is_widened = true;
       tile_panel_scores(&plan, &tile, first_row, n, &prefetch);
-      float maximum[ATTN_ROW_BLOCK], sum[ATTN_ROW_BLOCK], rescale[ATTN_ROW_BLOCK];
-      for (int32_t r = 0; r < ATTN_ROW_BLOCK; r++) {
-        maximum[r] = r < n ? partial->maximum[first_row + r] : 0;
-        sum[r] = r < n ? partial->sum[first_row + r] : 0;
-      }
-      softmax_panel(queries, n, visible, all, count, plan.scores, maximum, sum, rescale);
-      for (int32_t r = 0; r < n; r++) {
-        partial->maximum[first_row + r] = maximum[r];
-        partial->sum[first_row + r] = sum[r];
-      }
+      float rescale[ATTN_ROW_BLOCK];
+      softmax_panel(queries, first_row, n, visible, sight.all, count, plan.scores, partial, rescale);
       const int64_t stride = partial->accumulator_stride;
       float *accumulator = partial->accumulator + first_row * stride;
-      if (!all && finite < 0) {
+      if (!sight.all && finite < 0) {
         if (plan.in_pieces) widen_tile(stream, &tile, &plan.wide);
         finite = panel_is_finite(&plan.wide, count, value_width);
       }
-      if (all || finite) {
+      if (sight.all || finite) {
         tile_panel_values(&plan, &tile, n, rescale, accumulator, stride, &prefetch);
       } else {
         masked_panel_values(&plan, visible, n, rescale, accumulator, stride);

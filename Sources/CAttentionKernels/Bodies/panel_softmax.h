@@ -2,9 +2,9 @@
 
 // Scores of a tile, rows side by side, become weights; see softmax_tile. `maximum` and `sum` hold
 // whole vectors of rows.
-static void softmax_panel(const attn_queries *queries, int32_t rows, const visible_tokens *visible,
-                          bool all, int32_t count, float *scores, float *maximum, float *sum,
-                          float *rescale) {
+static void softmax_vectors(const attn_queries *queries, int32_t rows, const visible_tokens *visible,
+                            bool all, int32_t count, float *scores, float *maximum, float *sum,
+                            float *rescale) {
   enum { STRIDE = ATTN_ROW_BLOCK };
   const float cap = queries->soft_cap;
   for (int32_t v = 0; v < rows; v += LANES) {
@@ -54,4 +54,18 @@ static void softmax_panel(const attn_queries *queries, int32_t rows, const visib
     }
     store(sum + v, load(sum + v) * change + ((total[0] + total[1]) + (total[2] + total[3])));
   }
+}
+
+// The same for `rows` (ATTN_ROW_BLOCK at most) from `first_row` of the partial, whose maxima and sums go
+// on; `rescale[r]` is the factor for what row r accumulated before.
+static void softmax_panel(const attn_queries *queries, int32_t first_row, int32_t rows,
+                          const visible_tokens *visible, bool all, int32_t count, float *scores,
+                          attn_partial *partial, float *rescale) {
+  float maximum[ATTN_ROW_BLOCK] = {0}, sum[ATTN_ROW_BLOCK] = {0};
+  const size_t bytes = sizeof(float) * (size_t)rows;
+  memcpy(maximum, partial->maximum + first_row, bytes);
+  memcpy(sum, partial->sum + first_row, bytes);
+  softmax_vectors(queries, rows, visible, all, count, scores, maximum, sum, rescale);
+  memcpy(partial->maximum + first_row, maximum, bytes);
+  memcpy(partial->sum + first_row, sum, bytes);
 }

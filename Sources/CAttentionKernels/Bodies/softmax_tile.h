@@ -25,6 +25,23 @@ INLINE visible_tokens visible_in_tile(const attn_queries *queries, int32_t row, 
 INLINE bool sees_nothing(visible_tokens v) { return v.head == 0 && v.tail >= v.end; }
 INLINE bool sees_all(visible_tokens v, int32_t count) { return v.tail == 0 && v.end == count; }
 
+// Whether any of a block of rows sees some of a tile, and all of them all of it.
+typedef struct rows_sight {
+  bool any, all;
+} rows_sight;
+
+// What `rows` rows from `first_row` see of a tile, row by row and together.
+INLINE rows_sight see_tile(const attn_queries *queries, int32_t first_row, int32_t rows, const tile *tile,
+                           visible_tokens *visible) {
+  rows_sight sight = {false, true};
+  for (int32_t r = 0; r < rows; r++) {
+    visible[r] = visible_in_tile(queries, first_row + r, tile->first, tile->count);
+    sight.any |= !sees_nothing(visible[r]);
+    sight.all &= sees_all(visible[r], tile->count);
+  }
+  return sight;
+}
+
 // Row r of `scores` (ATTN_TILE_TOKENS apart) becomes exp(score - maximum), 0 where it does not see
 // the token; `rescale[r]` is the factor for what the row accumulated before.
 static void softmax_tile(const attn_queries *queries, int32_t rows,
