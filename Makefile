@@ -129,7 +129,8 @@ fuzz: deps
 	  $(SWIFT) test -c release --skip-build --no-parallel --filter FuzzTests
 
 report: build
-	$(ATTNZOO) report Reports/full.jsonl --to Reports/full.md --title "full: llama-3.2-1b"
+	$(ATTNZOO) report Reports/full.jsonl --to Reports/full.md --title "full: llama-3.2-1b" \
+	  --command "attnzoo bench --suite Benchmarks/Suites/full.yaml --output Reports"
 
 lint:
 	$(SWIFT) format lint -r --strict Sources Tests Package.swift Examples

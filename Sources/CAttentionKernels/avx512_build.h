@@ -6,7 +6,7 @@
 #define HAS_FMA 1
 #define HAS_HALF_CONVERSION 1
 #define VECTOR_REGISTERS 32
-#ifndef ATTN_EMULATED_TILES
+#if !EMULATED_VECTORS
 #define NATIVE_MAX(a, b) ((vfloat)_mm512_max_ps((__m512)(a), (__m512)(b)))
 #define NATIVE_MULTIPLY_PAIRS(a, b) ((vint)_mm512_madd_epi16((__m512i)(a), (__m512i)(b)))
 // Entry `index` modulo 16 of a table, lane by lane.

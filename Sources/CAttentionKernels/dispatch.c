@@ -20,7 +20,7 @@ enum { MAX_BUILDS = 5 };
 static const attn_kernel_table *builds[MAX_BUILDS];
 static int build_count;
 static const attn_kernel_table *selected;  // read and written atomically
-static pthread_once_t once = PTHREAD_ONCE_INIT;
+static pthread_once_t once = PTHREAD_ONCE_INIT, builds_once = PTHREAD_ONCE_INIT;
 
 static const attn_kernel_table *find_build(const char *name) {
   for (int i = 0; i < build_count; i++) {
@@ -84,7 +84,7 @@ static bool is_cleared(const attn_kernel_table *build) {
 }
 
 static void fill_table(void) {
-  find_builds();
+  pthread_once(&builds_once, find_builds);
   const attn_kernel_table *choice = builds[0];
   for (int i = 1; i < build_count; i++) {
     if (is_cleared(builds[i])) choice = builds[i];
@@ -114,6 +114,11 @@ static inline const attn_kernel_table *table(void) {
     current = __atomic_load_n(&selected, __ATOMIC_ACQUIRE);
   }
   return current;
+}
+
+int attn_isa_can_run(const char *name) {
+  pthread_once(&builds_once, find_builds);
+  return name && find_build(name);
 }
 
 const char *attn_isa_name(void) { return table()->name; }

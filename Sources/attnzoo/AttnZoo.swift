@@ -34,6 +34,7 @@ struct AttnZoo: AsyncParsableCommand {
 
   static func main() async {
     do {
+      try InstructionSet.refuseUnavailable()
       try refuseUnknownSubcommand()
       var command = try parseAsRoot()
       if var asynchronous = command as? any AsyncParsableCommand {

@@ -23,6 +23,7 @@ int main(int argc, char **argv) {
   test_threads();
   test_builds();
   CHECK(attn_isa_select("no such build") == -1, "an unknown build was selected");
+  CHECK(attn_isa_can_run("baseline") && !attn_isa_can_run("no such build"), "builds that can run");
   printf("%d passed, %d failed\n", passed, failed);
   return failed != 0;
 }

@@ -125,6 +125,32 @@ struct RefusedRunTests {
     #expect(try folder.contents == ["file"])
   }
 
+  @Test("a build of the kernels that this machine cannot run is refused, not replaced")
+  func instructionSet() throws {
+    let program = try Program()
+    let refused = try program.shell("ATTNZOO_ISA=nonsense $ATTNZOO list --geometries")
+    #expect(refused.code == 64)
+    #expect(refused.output.isEmpty)
+    #expect(refused.errorLines.count == 1)
+    #expect(refused.errors.hasPrefix("attnzoo: ATTNZOO_ISA=nonsense: expected one of baseline"))
+    let chosen = try program.shell("ATTNZOO_ISA=baseline $ATTNZOO list --geometries")
+    #expect(chosen.code == 0)
+    #expect(chosen.errors.isEmpty)
+  }
+
+  @Test("a run prints the cases that it was asked for, whatever else the file holds")
+  func ownCases() throws {
+    let folder = try TemporaryFolder()
+    let program = try Program(in: folder)
+    let first = try program.run(quick + ["--context", "64", "--rows", "rows.jsonl"])
+    #expect(first.code == 0, Comment(rawValue: first.errors))
+    let second = try program.run(
+      quick + ["--context", "32", "--rows", "rows.jsonl", "--format", "csv"])
+    #expect(second.code == 0, Comment(rawValue: second.errors))
+    #expect(second.lines.count == 3, Comment(rawValue: second.text))
+    #expect(try RowFile(path: folder("rows.jsonl")).rows.count == 4)
+  }
+
   @Test("a budget that makes no sense, or does not hold the weights")
   func budget() throws {
     let folder = try TemporaryFolder()

@@ -9,6 +9,7 @@
 //                        NATIVE_SPREAD_8 and NATIVE_SPREAD_8_TO_16
 //   NATIVE_LOOKUP        optional, a lookup in a table of 16 floats that is one instruction
 //   HAS_TILES            optional, matrix tiles of bfloat16
+//   EMULATED_VECTORS     optional, for tests: vectors are made of narrower ones
 //   TABLE, TABLE_NAME    the exported table
 #include <math.h>
 #include <stdbool.h>

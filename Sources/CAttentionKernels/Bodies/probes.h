@@ -45,7 +45,7 @@ static float probe_fma(int64_t iterations, int64_t *flops) {
 // the slots in which a core issues instructions, and nothing else. Multiply-adds leave most slots free,
 // so that their rate hides another thread on the same core. Returns the number of instructions.
 static int64_t probe_issue(int64_t rounds) {
-#if LANES == 16 && defined(ATTN_EMULATED_TILES)
+#if EMULATED_VECTORS
 #define KEEP_VECTOR(v) __asm__ volatile("" : "+m"(v))
 #elif defined(__x86_64__)
 #define KEEP_VECTOR(v) __asm__ volatile("" : "+x"(v))

@@ -15,7 +15,7 @@ enum {
 // sum += a * b. In words the compiler cannot rearrange where it has been seen to move sums about and
 // spill them: it prefers the form that overwrites a factor.
 INLINE void accumulate(vfloat *sum, vfloat a, vfloat b) {
-#if defined(__x86_64__) && HAS_FMA && LANES == 16 && !defined(ATTN_EMULATED_TILES)
+#if defined(__x86_64__) && HAS_FMA && LANES == 16 && !EMULATED_VECTORS
   __asm__("vfmadd231ps %2, %1, %0" : "+v"(*sum) : "v"(a), "v"(b));
 #elif defined(__x86_64__) && HAS_FMA && LANES == 8
   __asm__("vfmadd231ps %2, %1, %0" : "+x"(*sum) : "x"(a), "x"(b));

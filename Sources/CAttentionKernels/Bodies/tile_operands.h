@@ -1,6 +1,7 @@
 // What attention by matrix tiles multiplies, in pieces of bfloat16 (tile_split.h): queries, packed once a
 // call as columns; keys of a tile of tokens, token by token; values, two tokens in turn; and weights,
-// query row by query row.
+// query row by query row. Of 32 elements of a key or query, what a product sums over, the first 16 and
+// the last 16 lie in turn: that order is made with no shuffle.
 
 enum { PIECES = 2 };  // of queries and weights
 
@@ -71,8 +72,8 @@ static void split_queries(const tile_plan *plan) {
           high[v] = select_vector(finite, nearest_piece(q), q);
           low[v] = select_vector(finite, nearest_piece(q - upper_half(high[v])), splat(0));
         }
-        pieces[0][r] = (vfloat)pieces_in_order(high[0], high[1]);
-        pieces[1][r] = (vfloat)pieces_in_order(low[0], low[1]);
+        pieces[0][r] = (vfloat)pieces_in_turn(high[0], high[1]);
+        pieces[1][r] = (vfloat)pieces_in_turn(low[0], low[1]);
       }
       for (int p = 0; p < PIECES; p++) {
         transpose(pieces[p]);
@@ -85,15 +86,15 @@ static void split_queries(const tile_plan *plan) {
   }
 }
 
-// 32 elements of a row in pieces, one after another.
+// 32 elements of a row in pieces.
 INLINE void split_row(const int element, const vfloat x[2], char *to, int64_t piece_bytes) {
-  store_words(to, pieces_in_order(x[0], x[1]));
+  store_words(to, pieces_in_turn(x[0], x[1]));
   if (pieces_of(element) == 1) return;
   vfloat rest[2];
   UNROLL for (int v = 0; v < 2; v++) {
     rest[v] = rest_of(x[v]);
   }
-  store_words(to + piece_bytes, pieces_in_order(rest[0], rest[1]));
+  store_words(to + piece_bytes, pieces_in_turn(rest[0], rest[1]));
 }
 
 // 32 columns of two rows in pieces, in turn.

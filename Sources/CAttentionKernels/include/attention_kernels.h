@@ -194,6 +194,7 @@ const char *attn_isa_name(void);
 int attn_isa_count(void);                  // builds this machine can run
 const char *attn_isa_at(int index);        // their names, baseline first
 int attn_isa_select(const char *name);     // 0 on success, -1 unknown or not runnable here
+int attn_isa_can_run(const char *name);    // whether this machine can; chooses nothing
 
 // Machine probes. attn_probe_read touches every byte of `bytes` (a multiple of 64) once with
 // wide loads and returns a checksum; attn_probe_fma runs `iterations` of independent float32

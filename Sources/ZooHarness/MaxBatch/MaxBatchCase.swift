@@ -24,8 +24,8 @@ struct MaxBatchCase: Sendable, Hashable {
         guard budget >= weights else {
           throw HarnessError(
             .usage,
-            "budget smaller than the weights: \(section.budget) is \(budget) bytes, the weights of "
-              + "\(suite.geometry.name) as \(variant.notation) take \(weights)")
+            "budget smaller than the weights: \(section.budget), where those of "
+              + "\(suite.geometry.name) as \(variant.notation) take \(weights) bytes")
         }
         cases.append(
           MaxBatchCase(

@@ -18,6 +18,8 @@ public struct RunProgress: Sendable, Hashable {
 public struct RunOutcome: Sendable, Hashable {
   /// Rows appended by this run, in order.
   public let rows: [ResultRow]
+  /// The ids of the cases that were run or found in the file.
+  public let cases: Set<String>
   /// Cases left out because a row of the same commit and machine was there.
   public let skipped: Int
   /// Whether ctrl-C ended it.
@@ -69,7 +71,7 @@ public struct SuiteRunner: Sendable {
     try await runMaxBatch(searches, &log)
     try runFidelity(&log)
     return RunOutcome(
-      rows: log.rows, skipped: log.skipped, interrupted: Interruption.isRequested)
+      rows: log.rows, cases: log.cases, skipped: log.skipped, interrupted: Interruption.isRequested)
   }
 
   private func runDecode(_ cases: [BenchCase], _ log: inout RunLog) throws {
@@ -129,6 +131,7 @@ struct RunLog {
   private let file: RunFile
   private let progress: (RunProgress) -> Void
   private(set) var rows: [ResultRow] = []
+  private(set) var cases: Set<String> = []
   private(set) var skipped = 0
   var total = 0
 
@@ -139,6 +142,7 @@ struct RunLog {
 
   /// Whether a case is in the file already; counts it then.
   mutating func skips(_ caseID: String) -> Bool {
+    cases.insert(caseID)
     guard file.finished.contains(caseID) else { return false }
     skipped += 1
     return true

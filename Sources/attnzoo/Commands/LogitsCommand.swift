@@ -41,8 +41,11 @@ struct LogitsCommand: ParsableCommand {
       }
       return id
     }
+    guard !ids.isEmpty else {
+      throw UsageError("--tokens: found no token id; expected ids such as 1,15,27")
+    }
     let first = prefill ?? ids.count
-    guard !ids.isEmpty, (1...ids.count).contains(first) else {
+    guard (1...ids.count).contains(first) else {
       throw UsageError("--prefill \(first): expected 1 to the number of tokens, \(ids.count)")
     }
     let pool = WorkerPool(threads: try ThreadCount.checked(threads))

@@ -21,6 +21,8 @@ struct ReportCommand: ParsableCommand {
   var to: String?
   @Option(help: "Heading of the report.")
   var title: String = "Attention variants and their caches"
+  @Option(help: "The command line that repeats all, for the top of the report.")
+  var command: String?
   @OptionGroup var output: FormatOptions
 
   func run() throws {
@@ -28,7 +30,7 @@ struct ReportCommand: ParsableCommand {
     for path in rows { all += try RowFile.someRows(path: path) }
     let latest = all.latestOfEachCase()
     if let to {
-      try MarkdownReport(rows: latest, title: title).write(to: to)
+      try MarkdownReport(rows: latest, title: title, command: command).write(to: to)
       try StandardStreams.output("\(to)\n")
     } else if output.format == .csv {
       try StandardStreams.output(RowTable.table(of: latest).render(.csv))

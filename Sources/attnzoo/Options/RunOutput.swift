@@ -33,7 +33,7 @@ struct SuiteSession {
       progress.note("\(outcome.skipped) cases were in \(file.path) already and were not run again")
     }
     let rows = try file.rows().latestOfEachCase()
-    try output.show(RowTable.summary(of: rows))
+    try output.show(RowTable.summary(of: rows.filter { outcome.cases.contains($0.caseID) }))
     if writesReport, !outcome.interrupted, !rows.isEmpty {
       let path = Self.reportPath(rows: file.path)
       try MarkdownReport(
