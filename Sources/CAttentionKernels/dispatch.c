@@ -72,8 +72,8 @@ static void find_builds(void) {
 #endif
 }
 
-// Builds for which Documentation/Kernels.md records no conformance run of the present kernels: they have
-// to be asked for. None at present.
+// Builds for which Documentation/Kernels.md records no conformance run: they have to be asked for. None at
+// present.
 static const char *const uncleared[] = {NULL};
 
 static bool is_cleared(const attn_kernel_table *build) {

@@ -63,7 +63,7 @@ enum { ATTN_MAX_LANES = 16 };
 // What products of integers need (Bodies/integers.h).
 enum { ATTN_INTEGER_BYTES = 104 << 10 };
 
-// Workspace of matrix tiles (Bodies/attend_tiles.h): byte offsets and strides of its parts.
+// Workspace of matrix tiles (Bodies/tile_operands.h): byte offsets and strides of its parts.
 typedef struct attn_tile_layout {
   int32_t tokens;      // of a tile of tokens
   int32_t row_blocks;  // of 16 query rows

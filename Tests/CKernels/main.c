@@ -23,7 +23,8 @@ int main(int argc, char **argv) {
   test_threads();
   test_builds();
   CHECK(attn_isa_select("no such build") == -1, "an unknown build was selected");
-  CHECK(attn_isa_can_run("baseline") && !attn_isa_can_run("no such build"), "builds that can run");
+  for (int i = 0; i < attn_isa_count(); i++) CHECK(attn_isa_can_run(attn_isa_at(i)), "a build that can run");
+  CHECK(!attn_isa_can_run("no such build") && !attn_isa_can_run(NULL), "builds that cannot");
   printf("%d passed, %d failed\n", passed, failed);
   return failed != 0;
 }

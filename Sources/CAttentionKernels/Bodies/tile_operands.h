@@ -165,7 +165,7 @@ INLINE void split_tile_of(const int element, const tile_plan *plan, const tile *
     if (!single) continue;
     // The partner's pieces again as zeros.
     for (int p = 0; as_keys && p < pieces_of(element); p++) {
-      memset(keys[1] + p * plan->key_piece, 0, (size_t)key_width * 2);
+      memset(keys[1] + p * plan->key_piece, 0, (size_t)attn_whole_steps(key_width) * 2);
     }
     for (int p = 0; as_values && p < pieces_of(element); p++) {
       uint16_t *pair = (uint16_t *)(values + p * plan->value_piece);
@@ -192,8 +192,8 @@ static void split_tile(const tile_plan *plan, const tile *tile, prefetcher *pref
 
 INLINE int32_t blocks_of(int32_t rows) { return (rows + TILE_ROWS - 1) / TILE_ROWS; }
 
-// Weights in pieces, row by row (what is not a number comes from tile products, whose NaN have no low bits
-// to carry into the sign); `tokens`, a multiple of 32, of which those from `count` on weigh
+// Weights in pieces, row by row (what is not a number comes from arithmetic, whose NaN have no low bits to
+// carry into the sign); `tokens`, a multiple of 32, of which those from `count` on weigh
 // nothing.
 static void split_weights(const tile_plan *plan, int32_t count, int32_t tokens, int32_t blocks) {
   enum { STRIDE = ATTN_ROW_BLOCK };

@@ -9,12 +9,14 @@ public enum InstructionSet {
   }
 
   /// Refuses a build asked for by `ATTNZOO_ISA` that this machine cannot run, before any kernel
-  /// would take another one instead: a figure must be of the build that was asked for.
+  /// would take another one instead. (One that fails its check at first use is still replaced, with
+  /// one line that says so.)
   /// - Throws: `HarnessError` (`usage`).
   public static func refuseUnavailable() throws(HarnessError) {
-    guard let name = ProcessInfo.processInfo.environment["ATTNZOO_ISA"], !name.isEmpty,
-      attn_isa_can_run(name) == 0
+    // Not by ProcessInfo, whose dictionary would leave room in the heap of a child whose memory counts.
+    guard let value = getenv("ATTNZOO_ISA"), value.pointee != 0, attn_isa_can_run(value) == 0
     else { return }
+    let name = String(cString: value)
     unsetenv("ATTNZOO_ISA")
     throw HarnessError(
       .usage, "ATTNZOO_ISA=\(name): expected one of \(available.joined(separator: ", "))")

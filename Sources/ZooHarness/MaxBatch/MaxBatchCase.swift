@@ -24,7 +24,7 @@ struct MaxBatchCase: Sendable, Hashable {
         guard budget >= weights else {
           throw HarnessError(
             .usage,
-            "budget smaller than the weights: \(section.budget), where those of "
+            "budget smaller than the weights: \(section.budget), where the weights of "
               + "\(suite.geometry.name) as \(variant.notation) take \(weights) bytes")
         }
         cases.append(

@@ -18,7 +18,7 @@ public struct RunProgress: Sendable, Hashable {
 public struct RunOutcome: Sendable, Hashable {
   /// Rows appended by this run, in order.
   public let rows: [ResultRow]
-  /// The ids of the cases that were run or found in the file.
+  /// The ids of the suite's cases, after ctrl-C of those that it had come to.
   public let cases: Set<String>
   /// Cases left out because a row of the same commit and machine was there.
   public let skipped: Int

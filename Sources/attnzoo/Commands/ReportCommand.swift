@@ -25,6 +25,10 @@ struct ReportCommand: ParsableCommand {
   var command: String?
   @OptionGroup var output: FormatOptions
 
+  func validate() throws {
+    guard command == nil || to != nil else { throw UsageError("--command belongs to --to") }
+  }
+
   func run() throws {
     var all: [ResultRow] = []
     for path in rows { all += try RowFile.someRows(path: path) }

@@ -33,7 +33,8 @@ struct SuiteSession {
       progress.note("\(outcome.skipped) cases were in \(file.path) already and were not run again")
     }
     let rows = try file.rows().latestOfEachCase()
-    try output.show(RowTable.summary(of: rows.filter { outcome.cases.contains($0.caseID) }))
+    let own = rows.filter { outcome.cases.contains($0.caseID) }
+    try output.show(RowTable.summary(of: own))
     if writesReport, !outcome.interrupted, !rows.isEmpty {
       let path = Self.reportPath(rows: file.path)
       try MarkdownReport(
@@ -46,7 +47,7 @@ struct SuiteSession {
     if outcome.interrupted {
       progress.note("interrupted; \(file.path) keeps what was measured, the same command goes on")
     }
-    for row in rows where row.status == .failed {
+    for row in own where row.status == .failed {
       progress.note("\(row.scope.rawValue) \(row.variant): \(row.reason ?? "failed")")
     }
     if outcome.exitCode != 0 { Foundation.exit(outcome.exitCode) }
