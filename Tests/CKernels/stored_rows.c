@@ -84,6 +84,6 @@ void write_row(int32_t element, const float *values, int64_t width, char *row) {
     return;
   }
   for (int64_t i = 0; i < width; i++) {
-    row[i] = isnan(values[i]) ? (char)-128 : (char)(int8_t)(values[i] * 60);
+    row[i] = !isfinite(values[i]) ? (char)-128 : (char)(int8_t)(values[i] * 60);
   }
 }
