@@ -138,6 +138,12 @@ struct RefusedRunTests {
     #expect(chosen.errors.isEmpty)
   }
 
+  @Test("a command for a report that is not written is refused")
+  func commandWithoutReport() throws {
+    try Program().refuses(
+      ["report", "rows.jsonl", "--command", "x"], 64, "--command belongs to --to")
+  }
+
   @Test("a run prints the cases that it was asked for, whatever else the file holds")
   func ownCases() throws {
     let folder = try TemporaryFolder()

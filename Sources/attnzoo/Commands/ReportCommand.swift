@@ -25,11 +25,8 @@ struct ReportCommand: ParsableCommand {
   var command: String?
   @OptionGroup var output: FormatOptions
 
-  func validate() throws {
-    guard command == nil || to != nil else { throw UsageError("--command belongs to --to") }
-  }
-
   func run() throws {
+    guard command == nil || to != nil else { throw UsageError("--command belongs to --to") }
     var all: [ResultRow] = []
     for path in rows { all += try RowFile.someRows(path: path) }
     let latest = all.latestOfEachCase()
