@@ -70,17 +70,18 @@ enum {
   TILE_SLACK = 16,         // addresses that blocks may touch past a tile
 };
 
-// The row addresses of a tile of consecutive tokens and, behind them, of the tile that follows, so
-// that a block of tokens can prefetch the rows a fixed number of tokens ahead. Addresses past
-// `count` repeat the last row, so that blocks of several tokens need no remainder.
+// The row addresses of a tile of consecutive tokens and of the tile that follows, which is fetched
+// meanwhile. Addresses past `count` repeat the last row, so that blocks of several tokens need no
+// remainder.
 typedef struct tile {
   int32_t limit;  // tokens a tile of this call holds at most
   int64_t first;
   int32_t count;
   int64_t next_first;
   int32_t next_count;
-  const char *keys[2 * LONG_TILE_TOKENS + TILE_SLACK];
-  const char *values[2 * LONG_TILE_TOKENS + TILE_SLACK];
+  const char **keys, **values;            // of this tile
+  const char **next_keys, **next_values;  // of the one that follows
+  const char *addresses[4][LONG_TILE_TOKENS + TILE_SLACK];
 } tile;
 
 // Walks the tokens of the ranges; a tile never spans two ranges.
@@ -95,8 +96,7 @@ typedef struct tile_cursor {
 static void fill_next_tile(tile_cursor *cursor, tile *tile) {
   const attn_stream *stream = cursor->stream;
   const int32_t limit = tile->limit;
-  const char **keys = tile->keys + limit;
-  const char **values = tile->values + limit;
+  const char **keys = tile->next_keys, **values = tile->next_values;
   int32_t count = 0;
   while (cursor->range < cursor->range_count) {
     const attn_range *range = &cursor->ranges[cursor->range];
@@ -111,6 +111,9 @@ static void fill_next_tile(tile_cursor *cursor, tile *tile) {
   }
   tile->next_first = cursor->token;
   tile->next_count = count;
+  // Without tokens the slots repeat the current tile's last row: harmless to prefetch.
+  const char *last_key = tile->count ? tile->keys[tile->count - 1] : stream->keys;
+  const char *last_value = tile->count ? tile->values[tile->count - 1] : stream->values;
   for (int32_t t = 0; t < count;) {
     run r = run_at(stream, cursor->token + t, count - t);
     for (int64_t i = 0; i < r.tokens; i++) {
@@ -118,19 +121,23 @@ static void fill_next_tile(tile_cursor *cursor, tile *tile) {
       values[t + i] = r.values.rows + i * r.values.row_bytes;
     }
     t += (int32_t)r.tokens;
+    last_key = keys[t - 1];
+    last_value = values[t - 1];
   }
-  // Without tokens the slots repeat the current tile's last row: harmless to prefetch.
   for (int32_t t = count; t < limit + TILE_SLACK; t++) {
-    keys[t] = keys[t - 1];
-    values[t] = values[t - 1];
+    keys[t] = last_key;
+    values[t] = last_value;
   }
   cursor->token += count;
 }
 
 INLINE void first_tile(tile_cursor *cursor, tile *tile, int32_t limit) {
   tile->limit = limit;
-  tile->keys[limit - 1] = cursor->stream->keys;
-  tile->values[limit - 1] = cursor->stream->values;
+  tile->count = 0;
+  tile->keys = tile->addresses[0];
+  tile->values = tile->addresses[1];
+  tile->next_keys = tile->addresses[2];
+  tile->next_values = tile->addresses[3];
   fill_next_tile(cursor, tile);
 }
 
@@ -139,8 +146,11 @@ INLINE bool next_tile(tile_cursor *cursor, tile *tile) {
   if (tile->next_count == 0) return false;
   tile->first = tile->next_first;
   tile->count = tile->next_count;
-  memcpy(tile->keys, tile->keys + tile->limit, sizeof(char *) * (size_t)tile->limit);
-  memcpy(tile->values, tile->values + tile->limit, sizeof(char *) * (size_t)tile->limit);
+  const char **keys = tile->keys, **values = tile->values;
+  tile->keys = tile->next_keys;
+  tile->values = tile->next_values;
+  tile->next_keys = keys;
+  tile->next_values = values;
   fill_next_tile(cursor, tile);
   return true;
 }

@@ -18,6 +18,22 @@ _Static_assert(sizeof(integer_scratch) <= ATTN_INTEGER_BYTES, "the workspace of 
 
 _Static_assert(LONG_TILE_TOKENS <= ATTN_TILE_TOKENS * ATTN_ROW_BLOCK, "scores of a single row");
 
+// The most query rows that are attended here, in blocks. Where registers are few and elements plain, some
+// blocks of rows that each widen the tile again are faster than panels of rows, which they fill in part.
+enum {
+  MOST_ATTENDED_ROWS = LANES == 8 ? 16 : DOT_ROWS,
+  MOST_ATTENDED_PREFIX_ROWS = LANES == 8 ? 8 : DOT_ROWS,
+};
+
+INLINE bool is_attended_in_rows(const attn_stream *stream, int32_t rows) {
+  if (stream->key_width % LANES != 0) return false;
+  if (rows <= DOT_ROWS) return true;
+  if (stream->value_is_key_prefix) {
+    return rows <= MOST_ATTENDED_PREFIX_ROWS && is_plain(stream->key_element);
+  }
+  return rows <= MOST_ATTENDED_ROWS && is_plain(stream->key_element) && is_plain(stream->value_element);
+}
+
 typedef struct attend_plan {
   int key_path;
   bool keys_copied;
@@ -32,6 +48,23 @@ typedef struct attend_plan {
   const tile_scales *value_scales;  // values_integer: the tile's, the keys' where these are the values
   int64_t key_stride, value_stride;
 } attend_plan;
+
+// Tokens of a tile. In general one side of a tile of the usual widths lies in the first-level cache, and
+// what is done once a tile counts little. Where one or two rows leave the memory to bind, what suits its
+// prefetchers is faster, measured: with vectors of 16 lanes long runs of one row, with 8 lanes keys and
+// values in turn by about a page of 4 KiB.
+INLINE int32_t attend_tile_tokens(const attn_stream *stream, int32_t rows, const attend_plan *plan) {
+  enum { PAGE_BYTES = 4096, STEP = 16 };
+  const int keys = stream->key_element, values = stream->value_element;
+  const bool is_in_place = plan->key_path == KEYS_IN_PLACE && plan->values_in_place &&
+                           !stream->value_is_key_prefix && !plan->values_integer;
+  if (is_in_place && LANES == 16 && rows == 1) return LONG_TILE_TOKENS / 2;
+  if (is_in_place && LANES == 8 && rows <= 2 && is_plain(keys) && is_plain(values)) {
+    const int64_t tokens = PAGE_BYTES / stream->key_row_bytes / STEP * STEP;
+    return tokens < STEP ? STEP : tokens < ATTN_TILE_TOKENS ? (int32_t)tokens : ATTN_TILE_TOKENS;
+  }
+  return ATTN_TILE_TOKENS;
+}
 
 static attend_plan plan_attend(const attn_stream *stream, const attn_queries *queries,
                                void *workspace) {
@@ -53,17 +86,16 @@ static attend_plan plan_attend(const attn_stream *stream, const attn_queries *qu
 
   if (is_integer_row(stream->key_element, stream->key_width) && rows <= INTEGER_ROWS) {
     plan.key_path = KEYS_INTEGER;
-  } else if (is_per_channel(stream->key_element) && !prefix && rows <= DOT_ROWS &&
+  } else if (is_per_channel(stream->key_element) && !prefix &&
              stream->key_width % ATTN_GROUP == 0) {
     plan.key_path = KEYS_BY_CHANNEL;
     plan.keys_copied = false;
-  } else if (plan.keys_copied || rows > DOT_ROWS) {
+  } else if (plan.keys_copied) {
     plan.key_path = KEYS_WIDENED;
   } else {
     plan.key_path = KEYS_IN_PLACE;
   }
-  plan.values_in_place = !plan.values_copied && value_vectors && rows <= PRODUCT_ROWS &&
-                         !(is_blocked(value_element) && PRODUCT_VECTORS(rows) < 2);
+  plan.values_in_place = !plan.values_copied && value_vectors;
   if (is_integer_row(value_element, stream->value_width) && rows <= INTEGER_ROWS) {
     plan.values_integer = plan.values_in_place = true;
   }
@@ -73,17 +105,11 @@ static attend_plan plan_attend(const attn_stream *stream, const attn_queries *qu
   }
   if (stream->key_element == ATTN_ELEMENT_CUSTOM) plan.key_stride = stream->key_width;
   if (value_element == ATTN_ELEMENT_CUSTOM) plan.value_stride = stream->value_width;
-  // The first-level cache holds one side of a tile of the usual widths. A single row over
-  // float32 leaves time to spare and needs no cache: long runs of one side after the other suit the
-  // prefetchers of the hardware, and none are asked for by instruction.
+  // A single row over float32 leaves time to spare and needs no cache: long runs of one side after the
+  // other suit the prefetchers of the hardware, and none are asked for by instruction.
   plan.is_long = rows == 1 && !prefix && stream->key_element == ATTN_ELEMENT_F32 &&
                  value_element == ATTN_ELEMENT_F32 && plan.values_in_place;
-  // Other single rows gain by longer runs too where vectors have 16 lanes.
-  const bool is_single = rows == 1 && !prefix && plan.key_path == KEYS_IN_PLACE && plan.values_in_place &&
-                         !plan.values_integer;
-  plan.tile_tokens = plan.is_long               ? LONG_TILE_TOKENS
-                     : is_single && LANES == 16 ? LONG_TILE_TOKENS / 2
-                                                : ATTN_TILE_TOKENS;
+  plan.tile_tokens = plan.is_long ? LONG_TILE_TOKENS : attend_tile_tokens(stream, rows, &plan);
   plan.integers = (integer_scratch *)(bytes + layout.integers);
   plan.value_scales = prefix && plan.key_path == KEYS_INTEGER ? &plan.integers->key_scales
                                                               : &plan.integers->value_scales;
@@ -304,14 +330,14 @@ static void attend_rows(const attn_stream *stream, const attn_queries *queries,
   first_tile(&cursor, &tile, plan.tile_tokens);
   while (next_tile(&cursor, &tile)) {
     const int32_t count = tile.count;
-    visible_tokens visible[PANEL_LEAST_ROWS];
+    visible_tokens visible[MOST_ATTENDED_ROWS];
     const rows_sight sight = see_tile(queries, 0, rows, &tile, visible);
     if (!sight.any) continue;
     prepare_tile(stream, &plan, &tile, &prepared);
     // The next tile's keys are fetched with the scores, its values with the value product.
-    const fetched_rows next_keys = {tile.keys + tile.limit, stream->key_row_bytes};
+    const fetched_rows next_keys = {tile.next_keys, stream->key_row_bytes};
     row_prefetcher next_values = {
-        .rows = tile.values + tile.limit,
+        .rows = tile.next_values,
         .row_bytes = stream->value_row_bytes,
         .count = stream->value_is_key_prefix || plan.is_long ? 0 : tile.next_count,
         .steps = (int32_t)((count + PRODUCT_CHUNK - 1) / PRODUCT_CHUNK * passes),
@@ -342,9 +368,9 @@ static void attend(const attn_stream *stream, const attn_queries *queries,
     return;
   }
 #endif
-  if (queries->rows >= PANEL_LEAST_ROWS || stream->key_width % LANES != 0) {
-    attend_panels(stream, queries, ranges, range_count, partial, workspace);
-  } else {
+  if (is_attended_in_rows(stream, queries->rows)) {
     attend_rows(stream, queries, ranges, range_count, partial, workspace);
+  } else {
+    attend_panels(stream, queries, ranges, range_count, partial, workspace);
   }
 }

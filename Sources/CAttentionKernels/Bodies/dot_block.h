@@ -8,39 +8,57 @@
 // Of blocked elements, whose blocks take registers too.
 #define DOT_BLOCK_TOKENS(rows) ((rows) <= 4 ? 4 : 2)
 #else
-#define DOT_ROWS 7
-#define DOT_TOKENS(rows) ((rows) <= 3 ? 4 : 2)
+#define DOT_ROWS 6
+#define DOT_TOKENS(rows) ((rows) <= 2 ? 4 : 2)
 #define DOT_BLOCK_TOKENS(rows) DOT_TOKENS(rows)
 #endif
 // Independent sums of one dot product: with fewer than eight sums in all, each would wait for the
 // one before it (two multiply-adds a cycle, four cycles each).
 #define DOT_CHAINS(rows, tokens) ((rows) * (tokens) >= 8 ? 1 : 2)
 
-// out[r * out_stride + t] = the lane sum of sums[r * TOKENS + t].
+// Of blocks of two tokens the sums are put aside until there is a vector of tokens: adding their lanes
+// takes many steps that wait for one another, and the multiply-adds for them.
+enum { DOT_STRIP = LANES < 8 ? 8 : LANES };
+
+// Adds the lanes of blocks of four or eight tokens: sums[r * TOKENS + t] is out[r * out_stride + t].
 INLINE void store_dots(const int ROWS, const int TOKENS, const vfloat *sums, float *out,
                        int64_t out_stride) {
-  if (TOKENS == 2) {
-    UNROLL for (int r = 0; r < ROWS; r += 2) {
-      const int s = r + 1 < ROWS ? r + 1 : r;
-      quad q = sum_four(sums[2 * r], sums[2 * r + 1], sums[2 * s], sums[2 * s + 1]);
-      memcpy(out + r * out_stride, &q, 8);
-      if (s > r) memcpy(out + s * out_stride, (const char *)&q + 8, 8);
+  UNROLL for (int r = 0; r < ROWS; r++) {
+    UNROLL for (int t = 0; t < TOKENS; t += 4) {
+      const vfloat *s = sums + r * TOKENS + t;
+      *(quad_any *)(out + r * out_stride + t) = sum_four(s[0], s[1], s[2], s[3]);
+    }
+  }
+}
+
+// One vector of the width. The fewer of rows and tokens are held in registers while the others come one
+// after the other, which leaves room for most sums.
+INLINE void add_dots(const int element, const int ROWS, const int TOKENS, const float *in,
+                     int64_t in_stride, const char *const *stored, int64_t i, vfloat *sums) {
+  vfloat held[8];
+  if (ROWS < TOKENS) {
+    UNROLL for (int r = 0; r < ROWS; r++) held[r] = load(in + r * in_stride);
+    UNROLL for (int t = 0; t < TOKENS; t++) {
+      const vfloat y = load_element(element, stored[t], i);
+      UNROLL for (int r = 0; r < ROWS; r++) {
+        sums[r * TOKENS + t] = fma_vector(held[r], y, sums[r * TOKENS + t]);
+      }
     }
   } else {
+    UNROLL for (int t = 0; t < TOKENS; t++) held[t] = load_element(element, stored[t], i);
     UNROLL for (int r = 0; r < ROWS; r++) {
-      UNROLL for (int t = 0; t < TOKENS; t += 4) {
-        const vfloat *s = sums + r * TOKENS + t;
-        *(quad_any *)(out + r * out_stride + t) = sum_four(s[0], s[1], s[2], s[3]);
+      const vfloat x = load(in + r * in_stride);
+      UNROLL for (int t = 0; t < TOKENS; t++) {
+        sums[r * TOKENS + t] = fma_vector(x, held[t], sums[r * TOKENS + t]);
       }
     }
   }
 }
 
-// out[r * out_stride + t] = sum_i in[r * in_stride + i] * stored[t][i] for `ROWS` rows and `TOKENS`
-// stored rows.
+// totals[r * TOKENS + t], its lanes added, is sum_i in[r * in_stride + i] * stored[t][i] for `ROWS` rows and
+// `TOKENS` stored rows.
 INLINE void dot_block_of(const int element, const int ROWS, const int TOKENS, const float *in,
-                         int64_t in_stride, const char *const *stored, int64_t width, float *out,
-                         int64_t out_stride) {
+                         int64_t in_stride, const char *const *stored, int64_t width, vfloat *totals) {
   const int CHAINS = DOT_CHAINS(ROWS, TOKENS);
   vfloat sums[DOT_ROWS * 8];
   UNROLL for (int j = 0; j < ROWS * TOKENS; j++) sums[j] = splat(0);
@@ -74,37 +92,22 @@ INLINE void dot_block_of(const int element, const int ROWS, const int TOKENS, co
     vfloat others[8];
     UNROLL for (int j = 0; j < ROWS * TOKENS; j++) others[j] = splat(0);
     for (; i + 2 * LANES <= width; i += 2 * LANES) {
-      UNROLL for (int t = 0; t < TOKENS; t++) {
-        const vfloat y0 = load_element(element, stored[t], i);
-        const vfloat y1 = load_element(element, stored[t], i + LANES);
-        UNROLL for (int r = 0; r < ROWS; r++) {
-          const float *x = in + r * in_stride + i;
-          sums[r * TOKENS + t] = fma_vector(load(x), y0, sums[r * TOKENS + t]);
-          others[r * TOKENS + t] = fma_vector(load(x + LANES), y1, others[r * TOKENS + t]);
-        }
-      }
+      add_dots(element, ROWS, TOKENS, in + i, in_stride, stored, i, sums);
+      add_dots(element, ROWS, TOKENS, in + i + LANES, in_stride, stored, i + LANES, others);
     }
     UNROLL for (int j = 0; j < ROWS * TOKENS; j++) sums[j] = sums[j] + others[j];
   }
   for (; i + LANES <= width; i += LANES) {
-    vfloat x[DOT_ROWS];
-    UNROLL for (int r = 0; r < ROWS; r++) x[r] = load(in + r * in_stride + i);
-    UNROLL for (int t = 0; t < TOKENS; t++) {
-      vfloat y = load_element(element, stored[t], i);
-      UNROLL for (int r = 0; r < ROWS; r++) {
-        sums[r * TOKENS + t] = fma_vector(x[r], y, sums[r * TOKENS + t]);
-      }
-    }
+    add_dots(element, ROWS, TOKENS, in + i, in_stride, stored, i, sums);
   }
-  store_dots(ROWS, TOKENS, sums, out, out_stride);
+  UNROLL for (int j = 0; j < ROWS * TOKENS; j++) totals[j] = sums[j];
 }
 
 // The same for one row, stored row after stored row: a single run of memory at a time. Rows of whole
 // vectors only.
 INLINE void dot_row_of(const int element, const float *in, const char *const *stored, int64_t width,
-                       float *out) {
+                       vfloat *totals) {
   enum { TOKENS = DOT_TOKENS(1), CHAINS = 4 };
-  vfloat totals[TOKENS];
   UNROLL for (int t = 0; t < TOKENS; t++) {
     vfloat sums[CHAINS];
     UNROLL for (int j = 0; j < CHAINS; j++) sums[j] = splat(0);
@@ -120,7 +123,6 @@ INLINE void dot_row_of(const int element, const float *in, const char *const *st
     }
     totals[t] = (sums[0] + sums[1]) + (sums[2] + sums[3]);
   }
-  store_dots(1, TOKENS, totals, out, 0);
 }
 
 // Adds the elements that fill no vector. Apart from the block, whose sums must stay in registers.
@@ -137,23 +139,50 @@ static void dot_tail(int element, int rows, int tokens, const float *in, int64_t
   }
 }
 
-// All of `count` stored rows (addresses readable up to the next multiple of 8) against ROWS rows;
-// meanwhile a row of `fetch` is fetched for each.
+// A block from stored row `t` on, before its lanes are added; its rows of `fetch` are fetched first.
+INLINE void dot_block_at(const int element, const int ROWS, const int TOKENS, const float *in,
+                         int64_t in_stride, const char *const *stored, int32_t t, int64_t width,
+                         fetched_rows fetch, vfloat *totals) {
+  if (fetch.rows) {
+    UNROLL for (int j = 0; j < TOKENS; j++) prefetch_row(fetch.rows[t + j], fetch.row_bytes);
+  }
+  if (ROWS == 1 && !is_blocked(element) && width % LANES == 0) {
+    dot_row_of(element, in, stored + t, width, totals);
+  } else {
+    dot_block_of(element, ROWS, TOKENS, in, in_stride, stored + t, width, totals);
+  }
+}
+
+// All of `count` stored rows (addresses readable, and results written, up to the next multiple of
+// DOT_STRIP) against ROWS rows.
 INLINE void dot_rows_of(const int element, const int ROWS, const float *in, int64_t in_stride,
                         const char *const *stored, int32_t count, int64_t width, fetched_rows fetch,
                         float *out, int64_t out_stride) {
   const int TOKENS = is_blocked(element) ? DOT_BLOCK_TOKENS(ROWS) : DOT_TOKENS(ROWS);
-  for (int32_t t = 0; t < count; t += TOKENS) {
-    if (fetch.rows) {
-      UNROLL for (int j = 0; j < TOKENS; j++) prefetch_row(fetch.rows[t + j], fetch.row_bytes);
+  const int AT_ONCE = TOKENS == 2 ? DOT_STRIP : TOKENS;
+  for (int32_t t = 0; t < count; t += AT_ONCE) {
+    vfloat totals[DOT_ROWS * 8];
+    if (TOKENS > 2) {
+      dot_block_at(element, ROWS, TOKENS, in, in_stride, stored, t, width, fetch, totals);
+      store_dots(ROWS, TOKENS, totals, out + t, out_stride);
+    } else {
+      vfloat strip[DOT_ROWS * DOT_STRIP];
+#pragma clang loop unroll(disable)
+      for (int32_t j = 0; j < DOT_STRIP; j += 2) {
+        dot_block_at(element, ROWS, 2, in, in_stride, stored, t + j, width, fetch, totals);
+        UNROLL for (int r = 0; r < ROWS; r++) {
+          strip[r * DOT_STRIP + j] = totals[2 * r];
+          strip[r * DOT_STRIP + j + 1] = totals[2 * r + 1];
+        }
+      }
+      UNROLL for (int r = 0; r < ROWS; r++) {
+        UNROLL for (int j = 0; j < DOT_STRIP; j += LANES) {
+          store(out + r * out_stride + t + j, sum_each(strip + r * DOT_STRIP + j));
+        }
+      }
     }
-    if (ROWS == 1 && !is_blocked(element) && width % LANES == 0) {
-      dot_row_of(element, in, stored + t, width, out + t);
-      continue;
-    }
-    dot_block_of(element, ROWS, TOKENS, in, in_stride, stored + t, width, out + t, out_stride);
     if (width % LANES) {
-      dot_tail(element, ROWS, TOKENS, in, in_stride, stored + t, width, out + t, out_stride);
+      dot_tail(element, ROWS, AT_ONCE, in, in_stride, stored + t, width, out + t, out_stride);
     }
   }
 }
@@ -173,8 +202,8 @@ INLINE void dot_rows_element(const int element, int rows, const float *in, int64
     DOT_CASE(4)
     DOT_CASE(5)
     DOT_CASE(6)
-    DOT_CASE(7)
 #if DOT_ROWS == 8
+    DOT_CASE(7)
     DOT_CASE(8)
 #endif
     default: break;

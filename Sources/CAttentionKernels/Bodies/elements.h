@@ -112,6 +112,11 @@ INLINE int packed_number(const char *block, int64_t count, int64_t i) {
 // Rows of half bytes without scales, of quantised groups of INT4C.
 enum { ELEMENT_PACKED = 32 };
 
+// Formats that cost an instruction an element vector to read, or none.
+INLINE bool is_plain(const int element) {
+  return element == ATTN_ELEMENT_F32 || element == ATTN_ELEMENT_F16 || element == ATTN_ELEMENT_BF16;
+}
+
 // Whether elements are read 32 at a time: they share a scale with their neighbours or bytes with each
 // other.
 INLINE bool is_blocked(const int element) {

@@ -58,7 +58,10 @@ INLINE void integer_dots_of(const int element, const int ROWS, const int16_t *q,
     }
     UNROLL for (int r = 0; r < ROWS; r++) totals[r * INTEGER_STEP + t] = sums[r];
   }
-  store_dots(ROWS, INTEGER_STEP, totals, out, out_stride);
+  UNROLL for (int r = 0; r < ROWS; r++) {
+    const vfloat *s = totals + r * INTEGER_STEP;
+    *(quad_any *)(out + r * out_stride) = sum_four(s[0], s[1], s[2], s[3]);
+  }
 }
 
 INLINE void integer_scores_rows(const int element, const int ROWS, const int16_t *q, int64_t width,

@@ -15,8 +15,6 @@ enum {
   PANEL_DEPTH = 4096 / PANEL_ROWS,
   PANEL_VALUE_ROWS = VECTOR_REGISTERS == 32 ? 8 : 6,
   PANEL_VALUE_VECTORS = VECTOR_REGISTERS == 32 ? 4 : 2,
-  // From so many query rows on this is faster than reading rows in place.
-  PANEL_LEAST_ROWS = VECTOR_REGISTERS == 32 ? 9 : 7,
 };
 
 // Rows of a block of values with so many vectors of columns.

@@ -33,6 +33,10 @@ INLINE void prefetch_some(prefetcher *p) {
 }
 
 INLINE void prefetch_row(const char *row, int64_t bytes) {
+  for (; bytes >= 4 * 64; bytes -= 4 * 64, row += 4 * 64) {
+    UNROLL for (int line = 0; line < 4; line++) __builtin_prefetch(row + line * 64, 0, 2);
+  }
+#pragma clang loop unroll(disable)
   for (int64_t b = 0; b < bytes; b += 64) __builtin_prefetch(row + b, 0, 2);
 }
 
@@ -70,7 +74,7 @@ INLINE void prefetch_in_steps(prefetcher *p, int64_t steps) {
 // For what follows a tile that is current.
 INLINE prefetcher prefetch_tile_after(const attn_stream *stream, const tile *tile) {
   return (prefetcher){
-      .rows = {tile->keys + tile->limit, tile->values + tile->limit},
+      .rows = {tile->next_keys, tile->next_values},
       .row_bytes = {stream->key_row_bytes, stream->value_is_key_prefix ? 0 : stream->value_row_bytes},
       .count = tile->next_count,
   };

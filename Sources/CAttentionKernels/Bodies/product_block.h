@@ -24,50 +24,63 @@ typedef struct product_operand {
 #define PRODUCT_VECTORS(rows) ((rows) <= 1 ? 8 : (rows) <= 2 ? 4 : (rows) <= 3 ? 3 : 2)
 #endif
 
-// HALF: which half of a block of stored elements two vectors take where a block is four, or -1.
+// Vectors of row k of b from `column` on. HALF: which half of a block of stored elements two vectors
+// take where a block is four, or -1.
+INLINE void load_product_row(const int kind, const int VECTORS, const int HALF, const product_operand *b,
+                             int64_t column, int64_t k, vfloat *y) {
+  const int64_t offset = kind == B_STRIDED ? 0 : column / ATTN_GROUP * block_bytes(kind);
+  const int64_t inside = column % ATTN_GROUP;
+  // Whole blocks of elements; product_vectors lets them begin where the elements' do.
+  if (is_blocked(kind) && VECTORS % GROUP_VECTORS == 0) {
+    UNROLL for (int v = 0; v < VECTORS; v += GROUP_VECTORS) {
+      load_block(kind, b->rows[k] + offset, v * LANES, y + v);
+    }
+  } else if (HALF >= 0) {
+    load_half_block(kind, b->rows[k] + offset, HALF, y);
+  } else {
+    UNROLL for (int v = 0; v < VECTORS; v++) {
+      y[v] = kind == B_STRIDED ? load(b->base + column + k * b->stride + v * LANES)
+                               : load_element(kind, b->rows[k] + offset, inside + v * LANES);
+    }
+  }
+}
+
+INLINE void add_product_row(const int kind, const int ROWS, const int VECTORS, const int HALF,
+                            const float *a, int64_t a_stride, const product_operand *b, int64_t column,
+                            int64_t k, vfloat sums[PRODUCT_ROWS][8]) {
+  vfloat y[8];
+  load_product_row(kind, VECTORS, HALF, b, column, k, y);
+  UNROLL for (int r = 0; r < ROWS; r++) {
+    const vfloat x = splat(a[r * a_stride + k]);
+    UNROLL for (int v = 0; v < VECTORS; v++) sums[r][v] = fma_vector(x, y[v], sums[r][v]);
+  }
+}
+
 INLINE void product_block_of(const int kind, const int ROWS, const int VECTORS, const int HALF,
-                             const float *a,
-                             int64_t a_stride, int64_t begin, int64_t end,
-                             const product_operand *b, int64_t column, float *c, int64_t c_stride,
+                             const float *a, int64_t a_stride, int64_t begin, int64_t end,
+                             const product_operand *operand, int64_t column, float *c, int64_t c_stride,
                              const float *scale) {
+  enum { AT_ONCE = 4 };
+  const product_operand b = *operand;
   vfloat sums[PRODUCT_ROWS][8];
   UNROLL for (int r = 0; r < ROWS; r++) {
     UNROLL for (int v = 0; v < VECTORS; v++) {
       sums[r][v] = scale ? load(c + r * c_stride + v * LANES) * splat(scale[r]) : splat(0);
     }
   }
-  const char *const *rows = b->rows;
-  const float *base = kind == B_STRIDED ? b->base + column : NULL;
-  const int64_t stride = b->stride;
-  const int64_t first_block = column - column % ATTN_GROUP;
-  const int64_t offset =
-      kind == B_STRIDED ? 0 : first_block / ATTN_GROUP * block_bytes(kind);
-  const int64_t inside = column % ATTN_GROUP;
-  // Whole blocks of elements; product_vectors lets them begin where the elements' do.
-  const bool in_blocks = is_blocked(kind) && VECTORS % GROUP_VECTORS == 0;
-  for (int64_t chunk = begin; chunk < end; chunk += PRODUCT_CHUNK) {
-    if (b->prefetch) prefetch_rows(b->prefetch);
-    const int64_t last = chunk + PRODUCT_CHUNK < end ? chunk + PRODUCT_CHUNK : end;
-    for (int64_t k = chunk; k < last; k++) {
-      vfloat y[8];
-      if (in_blocks) {
-        UNROLL for (int v = 0; v < VECTORS; v += GROUP_VECTORS) {
-          load_block(kind, rows[k] + offset, v * LANES, y + v);
-        }
-      } else if (HALF >= 0) {
-        load_half_block(kind, rows[k] + offset, HALF, y);
-      } else {
-        UNROLL for (int v = 0; v < VECTORS; v++) {
-          y[v] = kind == B_STRIDED ? load(base + k * stride + v * LANES)
-                                   : load_element(kind, rows[k] + offset, inside + v * LANES);
-        }
-      }
-      UNROLL for (int r = 0; r < ROWS; r++) {
-        vfloat x = splat(a[r * a_stride + k]);
-        UNROLL for (int v = 0; v < VECTORS; v++) sums[r][v] = fma_vector(x, y[v], sums[r][v]);
+  int64_t k = begin;
+  for (; k + PRODUCT_CHUNK <= end; k += PRODUCT_CHUNK) {
+    if (b.prefetch) prefetch_rows(b.prefetch);
+#pragma clang loop unroll(disable)
+    for (int64_t j = 0; j < PRODUCT_CHUNK; j += AT_ONCE) {
+      UNROLL for (int i = 0; i < AT_ONCE; i++) {
+        add_product_row(kind, ROWS, VECTORS, HALF, a, a_stride, &b, column, k + j + i, sums);
       }
     }
   }
+  if (b.prefetch && k < end) prefetch_rows(b.prefetch);
+#pragma clang loop unroll(disable)
+  for (; k < end; k++) add_product_row(kind, ROWS, VECTORS, HALF, a, a_stride, &b, column, k, sums);
   UNROLL for (int r = 0; r < ROWS; r++) {
     UNROLL for (int v = 0; v < VECTORS; v++) store(c + r * c_stride + v * LANES, sums[r][v]);
   }

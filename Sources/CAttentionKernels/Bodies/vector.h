@@ -72,6 +72,45 @@ INLINE quad sum_four(vfloat v0, vfloat v1, vfloat v2, vfloat v3) {
   return __builtin_shufflevector(ab, cd, 0, 1, 4, 5) + __builtin_shufflevector(ab, cd, 2, 3, 6, 7);
 }
 
+// The lane sums of LANES vectors, in their order: the first step adds two vectors' halves in one vector,
+// the next their quarters, and so on.
+INLINE vfloat sum_each(const vfloat *v) {
+#if LANES == 16
+  vfloat a[8];
+  UNROLL for (int j = 0; j < 8; j++) {
+    a[j] = __builtin_shufflevector(v[j], v[j + 8], 0, 1, 2, 3, 4, 5, 6, 7, 24, 25, 26, 27, 28, 29, 30, 31) +
+           __builtin_shufflevector(v[j], v[j + 8], 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23);
+  }
+  vfloat b[4];
+  UNROLL for (int j = 0; j < 4; j++) {
+    b[j] = __builtin_shufflevector(a[j], a[j + 4], 0, 1, 2, 3, 20, 21, 22, 23, 8, 9, 10, 11, 28, 29, 30, 31) +
+           __builtin_shufflevector(a[j], a[j + 4], 4, 5, 6, 7, 16, 17, 18, 19, 12, 13, 14, 15, 24, 25, 26, 27);
+  }
+  vfloat c[2];
+  UNROLL for (int j = 0; j < 2; j++) {
+    c[j] = __builtin_shufflevector(b[2 * j], b[2 * j + 1], 0, 1, 18, 19, 4, 5, 22, 23, 8, 9, 26, 27, 12, 13, 30, 31) +
+           __builtin_shufflevector(b[2 * j], b[2 * j + 1], 2, 3, 16, 17, 6, 7, 20, 21, 10, 11, 24, 25, 14, 15, 28, 29);
+  }
+  return __builtin_shufflevector(c[0], c[1], 0, 2, 16, 18, 4, 6, 20, 22, 8, 10, 24, 26, 12, 14, 28, 30) +
+         __builtin_shufflevector(c[0], c[1], 1, 3, 17, 19, 5, 7, 21, 23, 9, 11, 25, 27, 13, 15, 29, 31);
+#elif LANES == 8
+  vfloat a[4];
+  UNROLL for (int j = 0; j < 4; j++) {
+    a[j] = __builtin_shufflevector(v[j], v[j + 4], 0, 1, 2, 3, 12, 13, 14, 15) +
+           __builtin_shufflevector(v[j], v[j + 4], 4, 5, 6, 7, 8, 9, 10, 11);
+  }
+  vfloat b[2];
+  UNROLL for (int j = 0; j < 2; j++) {
+    b[j] = __builtin_shufflevector(a[2 * j], a[2 * j + 1], 0, 1, 10, 11, 4, 5, 14, 15) +
+           __builtin_shufflevector(a[2 * j], a[2 * j + 1], 2, 3, 8, 9, 6, 7, 12, 13);
+  }
+  return __builtin_shufflevector(b[0], b[1], 0, 2, 8, 10, 4, 6, 12, 14) +
+         __builtin_shufflevector(b[0], b[1], 1, 3, 9, 11, 5, 7, 13, 15);
+#else
+  return sum_four(v[0], v[1], v[2], v[3]);
+#endif
+}
+
 INLINE float sum_lanes(vfloat v) {
   quad q = fold(v);
   return (q[0] + q[2]) + (q[1] + q[3]);
