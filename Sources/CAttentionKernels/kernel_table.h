@@ -61,7 +61,7 @@ enum { ATTN_ROW_BLOCK = 32 };
 enum { ATTN_MAX_LANES = 16 };
 
 // What products of integers need (Bodies/integers.h).
-enum { ATTN_INTEGER_BYTES = 104 << 10 };
+enum { ATTN_INTEGER_BYTES = 152 << 10 };
 
 // Workspace of matrix tiles (Bodies/tile_operands.h): byte offsets and strides of its parts.
 typedef struct attn_tile_layout {

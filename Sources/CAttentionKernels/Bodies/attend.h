@@ -25,13 +25,18 @@ enum {
   MOST_ATTENDED_PREFIX_ROWS = LANES == 8 ? 8 : DOT_ROWS,
 };
 
+// Whether several blocks of rows may read such rows in place.
+INLINE bool is_read_in_blocks(const int element, int64_t width, int32_t rows) {
+  return is_plain(element) || (is_integer_row(element, width) && rows <= MOST_INTEGER_ROWS);
+}
+
 INLINE bool is_attended_in_rows(const attn_stream *stream, int32_t rows) {
   if (stream->key_width % LANES != 0) return false;
   if (rows <= DOT_ROWS) return true;
-  if (stream->value_is_key_prefix) {
-    return rows <= MOST_ATTENDED_PREFIX_ROWS && is_plain(stream->key_element);
-  }
-  return rows <= MOST_ATTENDED_ROWS && is_plain(stream->key_element) && is_plain(stream->value_element);
+  const bool prefix = stream->value_is_key_prefix;
+  return rows <= (prefix ? MOST_ATTENDED_PREFIX_ROWS : MOST_ATTENDED_ROWS) &&
+         is_read_in_blocks(stream->key_element, stream->key_width, rows) &&
+         (prefix || is_read_in_blocks(stream->value_element, stream->value_width, rows));
 }
 
 typedef struct attend_plan {
@@ -84,7 +89,7 @@ static attend_plan plan_attend(const attn_stream *stream, const attn_queries *qu
   plan.values_copied = is_copied(value_element, prefix ? stream->key_width : stream->value_width);
   const bool value_vectors = stream->value_width % LANES == 0;
 
-  if (is_integer_row(stream->key_element, stream->key_width) && rows <= INTEGER_ROWS) {
+  if (is_integer_row(stream->key_element, stream->key_width) && rows <= MOST_INTEGER_ROWS) {
     plan.key_path = KEYS_INTEGER;
   } else if (is_per_channel(stream->key_element) && !prefix &&
              stream->key_width % ATTN_GROUP == 0) {
@@ -96,7 +101,7 @@ static attend_plan plan_attend(const attn_stream *stream, const attn_queries *qu
     plan.key_path = KEYS_IN_PLACE;
   }
   plan.values_in_place = !plan.values_copied && value_vectors;
-  if (is_integer_row(value_element, stream->value_width) && rows <= INTEGER_ROWS) {
+  if (is_integer_row(value_element, stream->value_width) && rows <= MOST_INTEGER_ROWS) {
     plan.values_integer = plan.values_in_place = true;
   }
   if (prefix && (plan.keys_copied || (!plan.values_in_place && plan.key_path == KEYS_WIDENED))) {

@@ -3,9 +3,9 @@
 // element, where the codec itself is off by up to 1 / 254 of a group's.
 
 typedef struct integer_queries {
-  _Alignas(64) int16_t rows[INTEGER_ROWS * MOST_ROW_GROUPS * ATTN_GROUP];  // key_width apart
-  float factors[INTEGER_ROWS];             // of a row's integers
-  float sums[INTEGER_ROWS * MOST_ROW_GROUPS];  // of a group's integers
+  _Alignas(64) int16_t rows[MOST_INTEGER_ROWS * MOST_ROW_GROUPS * ATTN_GROUP];  // key_width apart
+  float factors[MOST_INTEGER_ROWS];        // of a row's integers
+  float sums[MOST_INTEGER_ROWS * MOST_ROW_GROUPS];  // of a group's integers
 } integer_queries;
 
 static void round_queries(const attn_queries *queries, int64_t width, integer_queries *out) {
@@ -77,11 +77,11 @@ INLINE void integer_scores_rows(const int element, const int ROWS, const int16_t
 
 #define INTEGER_SCORES_CASE(ROWS)                                                              \
   case ROWS:                                                                                   \
-    integer_scores_rows(element, ROWS, q->rows, width, keys, count, scales->scales, fetch, out); \
+    integer_scores_rows(element, ROWS, q, width, keys, count, scales->scales, fetch, out);      \
     break;
 
-INLINE void integer_scores_element(const int element, int rows, const integer_queries *q,
-                                   int64_t width, const char *const *keys, int32_t count,
+INLINE void integer_scores_element(const int element, int rows, const int16_t *q, int64_t width,
+                                   const char *const *keys, int32_t count,
                                    const tile_scales *scales, fetched_rows fetch, float *out) {
   switch (rows) {
     INTEGER_SCORES_CASE(1)
@@ -98,10 +98,16 @@ INLINE void integer_scores_element(const int element, int rows, const integer_qu
 static void integer_scores(int element, int32_t rows, const integer_queries *q, int64_t width,
                            const char *const *keys, int32_t count, const tile_scales *scales,
                            fetched_rows fetch, float *out) {
-  if (element == ATTN_ELEMENT_INT4) {
-    integer_scores_element(ATTN_ELEMENT_INT4, rows, q, width, keys, count, scales, fetch, out);
-  } else {
-    integer_scores_element(ATTN_ELEMENT_INT8, rows, q, width, keys, count, scales, fetch, out);
+  const int block = even_block(rows, INTEGER_ROWS);
+  for (int32_t r = 0; r < rows; r += block) {
+    const int n = rows - r < block ? rows - r : block;
+    const fetched_rows fetched = r ? (fetched_rows){0} : fetch;
+    float *to = out + r * ATTN_TILE_TOKENS;
+    if (element == ATTN_ELEMENT_INT4) {
+      integer_scores_element(ATTN_ELEMENT_INT4, n, q->rows + r * width, width, keys, count, scales, fetched, to);
+    } else {
+      integer_scores_element(ATTN_ELEMENT_INT8, n, q->rows + r * width, width, keys, count, scales, fetched, to);
+    }
   }
   const int64_t groups = element == ATTN_ELEMENT_INT4 ? width / ATTN_GROUP : 0;
   for (int32_t r = 0; r < rows; r++) {

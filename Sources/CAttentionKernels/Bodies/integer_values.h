@@ -4,9 +4,9 @@
 
 // Weights of a tile in the order in which they are used: pairs of tokens side by side.
 typedef struct integer_weights {
-  _Alignas(64) int16_t weights[INTEGER_ROWS * MOST_ROW_GROUPS * INTEGER_TOKENS + ATTN_MAX_LANES];
-  float factors[INTEGER_ROWS * MOST_ROW_GROUPS];
-  float constants[INTEGER_ROWS * MOST_ROW_GROUPS];
+  _Alignas(64) int16_t weights[MOST_INTEGER_ROWS * MOST_ROW_GROUPS * INTEGER_TOKENS + ATTN_MAX_LANES];
+  float factors[MOST_INTEGER_ROWS * MOST_ROW_GROUPS];
+  float constants[MOST_INTEGER_ROWS * MOST_ROW_GROUPS];
 } integer_weights;
 
 // `weights`: row r at weights + r * ATTN_TILE_TOKENS, readable up to the next multiple of LANES; so
@@ -99,49 +99,56 @@ INLINE void integer_columns_of(const int element, const int ROWS, const int VECT
 // Whether the sums of a whole group of columns stay in registers.
 #define WHOLE_GROUP(ROWS) ((ROWS) * 2 * BLOCK_SHORTS <= VECTOR_REGISTERS - 4)
 
-INLINE void integer_values_rows(const int element, const int ROWS, const char *const *rows,
+// A block of rows from `first` on.
+INLINE void integer_values_rows(const int element, const int ROWS, int32_t first, const char *const *rows,
                                 int32_t count, int64_t width, const integer_weights *w, float *c,
                                 int64_t c_stride, const float *rescale, row_prefetcher *prefetch) {
   const int64_t groups = width / ATTN_GROUP, stride = groups * INTEGER_TOKENS;
+  c += first * c_stride;
+  rescale += first;
   for (int64_t g = 0; g < groups; g++) {
-    const int16_t *weights = w->weights + g * INTEGER_TOKENS;
+    const int64_t at = first * groups + g;
+    const int16_t *weights = w->weights + at * INTEGER_TOKENS;
+    const float *factors = w->factors + at, *constants = w->constants + at;
     const int64_t offset = g * block_bytes(element);
     if (WHOLE_GROUP(ROWS)) {
-      integer_columns_of(element, ROWS, BLOCK_SHORTS, 0, rows, offset, count, weights, stride,
-                         w->factors + g, w->constants + g, groups, c + g * ATTN_GROUP, c_stride,
-                         rescale, prefetch);
+      integer_columns_of(element, ROWS, BLOCK_SHORTS, 0, rows, offset, count, weights, stride, factors,
+                         constants, groups, c + g * ATTN_GROUP, c_stride, rescale, prefetch);
       continue;
     }
     UNROLL for (int v = 0; v < BLOCK_SHORTS; v++) {
-      integer_columns_of(element, ROWS, 1, v, rows, offset, count, weights, stride, w->factors + g,
-                         w->constants + g, groups, c + g * ATTN_GROUP + v * SHORTS, c_stride, rescale,
-                         prefetch);
+      integer_columns_of(element, ROWS, 1, v, rows, offset, count, weights, stride, factors, constants,
+                         groups, c + g * ATTN_GROUP + v * SHORTS, c_stride, rescale, prefetch);
     }
   }
 }
 
-#define INTEGER_VALUES_CASE(ROWS)                                                                 \
-  case ROWS:                                                                                      \
-    integer_values_rows(element, ROWS, tokens, count, width, w, c, c_stride, rescale, prefetch); \
+#define INTEGER_VALUES_CASE(ROWS)                                                                        \
+  case ROWS:                                                                                             \
+    integer_values_rows(element, ROWS, first, tokens, count, width, w, c, c_stride, rescale, prefetch);  \
     break;
 
-INLINE void integer_values_element(const int element, int rows, const char *const *tokens,
+INLINE void integer_values_element(const int element, int32_t rows, const char *const *tokens,
                                    int32_t count, int64_t width, const integer_weights *w, float *c,
                                    int64_t c_stride, const float *rescale, row_prefetcher *prefetch) {
-  switch (rows) {
-    INTEGER_VALUES_CASE(1)
-    INTEGER_VALUES_CASE(2)
-    INTEGER_VALUES_CASE(3)
-    INTEGER_VALUES_CASE(4)
-    INTEGER_VALUES_CASE(5)
-    INTEGER_VALUES_CASE(6)
-    default: break;
+  const int block = even_block(rows, INTEGER_ROWS);
+  for (int32_t first = 0; first < rows; first += block) {
+    switch (rows - first < block ? rows - first : block) {
+      INTEGER_VALUES_CASE(1)
+      INTEGER_VALUES_CASE(2)
+      INTEGER_VALUES_CASE(3)
+      INTEGER_VALUES_CASE(4)
+      INTEGER_VALUES_CASE(5)
+      INTEGER_VALUES_CASE(6)
+      default: break;
+    }
   }
 }
 
 // Looks at the memory this often: see row_prefetcher.
 INLINE int64_t integer_value_passes(int rows, int64_t width) {
-  return width / ATTN_GROUP * (WHOLE_GROUP(rows) ? 1 : BLOCK_SHORTS);
+  const int block = even_block(rows, INTEGER_ROWS), blocks = (rows + block - 1) / block;
+  return width / ATTN_GROUP * (WHOLE_GROUP(block) ? 1 : BLOCK_SHORTS) * blocks;
 }
 
 // c = rescale * c + weights * values over tokens begin ..< end of a tile, whose row addresses are

@@ -16,7 +16,8 @@ enum {
   BLOCK_SHORTS = ATTN_GROUP / SHORTS,  // vectors of 16-bit integers a block of 32 elements takes
   INTEGER_TOKENS = ATTN_TILE_TOKENS,    // the most tokens of a tile that is multiplied like this
   MOST_ROW_GROUPS = 32,                // of a row: widths up to 1,024
-  INTEGER_ROWS = 6,
+  INTEGER_ROWS = 6,                        // of a block
+  MOST_INTEGER_ROWS = LANES == 8 ? 12 : 6,
 };
 
 typedef int16_t vshort __attribute__((vector_size(SHORTS * 2)));

@@ -1,8 +1,12 @@
 // Products of a large stored matrix with few rows: every weight is read from memory once. A block of
-// four outputs is multiplied with a few rows at a time; while it is, the next block is fetched from
+// a few outputs is multiplied with a few rows at a time; while it is, the next block is fetched from
 // memory, line by line, spread over the passes that the block takes.
 
-enum { SKINNY_OUTPUTS = 4, SKINNY_ROWS = VECTOR_REGISTERS == 32 ? 6 : 3 };
+// Rows of a block, and its outputs at most: with 16 registers two where there are three rows or more, so
+// that all sums are in registers.
+enum { SKINNY_ROWS = 6, SKINNY_OUTPUTS = 4 };
+
+INLINE int skinny_outputs(int rows) { return VECTOR_REGISTERS == 16 && rows >= 3 ? 2 : SKINNY_OUTPUTS; }
 
 // The lines of the next block that a pass over the present one fetches: the first one after `phase`
 // others, then every one in `passes`.
@@ -11,9 +15,33 @@ typedef struct skinny_ahead {
   int passes, phase;
 } skinny_ahead;
 
+// Adds a vector of the width to the sums of OUTPUTS outputs. The fewer of rows and outputs are held in
+// registers while the others come one after the other.
+INLINE void add_skinny(const int element, const int ROWS, const int OUTPUTS, const float *in,
+                       int64_t in_stride, const char *weights, int64_t row_bytes, int64_t i, vfloat *sums) {
+  vfloat held[SKINNY_ROWS];
+  if (ROWS < OUTPUTS || OUTPUTS == SKINNY_OUTPUTS) {
+    UNROLL for (int r = 0; r < ROWS; r++) held[r] = load(in + r * in_stride + i);
+    UNROLL for (int o = 0; o < OUTPUTS; o++) {
+      const vfloat y = load_element(element, weights + o * row_bytes, i);
+      UNROLL for (int r = 0; r < ROWS; r++) {
+        sums[r * SKINNY_OUTPUTS + o] = fma_vector(held[r], y, sums[r * SKINNY_OUTPUTS + o]);
+      }
+    }
+  } else {
+    UNROLL for (int o = 0; o < OUTPUTS; o++) held[o] = load_element(element, weights + o * row_bytes, i);
+    UNROLL for (int r = 0; r < ROWS; r++) {
+      const vfloat x = load(in + r * in_stride + i);
+      UNROLL for (int o = 0; o < OUTPUTS; o++) {
+        sums[r * SKINNY_OUTPUTS + o] = fma_vector(x, held[o], sums[r * SKINNY_OUTPUTS + o]);
+      }
+    }
+  }
+}
+
 // sums[r * SKINNY_OUTPUTS + o] = sum_i in[r][i] * weights[o][i].
-INLINE void skinny_block_of(const int element, const int ROWS, const float *in, int64_t in_stride,
-                            const char *weights, int64_t row_bytes, int64_t width,
+INLINE void skinny_block_of(const int element, const int ROWS, const int OUTPUTS, const float *in,
+                            int64_t in_stride, const char *weights, int64_t row_bytes, int64_t width,
                             skinny_ahead ahead, float *out) {
   enum { LINE = 64 };
   const int vectors = element == ATTN_ELEMENT_F32 ? LINE / (4 * LANES)
@@ -27,27 +55,18 @@ INLINE void skinny_block_of(const int element, const int ROWS, const float *in, 
     if (ahead.weights) {
       if (phase == 0) {
         const char *line = ahead.weights + i * block_bytes(element) / ATTN_GROUP;
-        UNROLL for (int o = 0; o < SKINNY_OUTPUTS; o++) {
-          __builtin_prefetch(line + o * row_bytes, 0, 2);
-        }
+        UNROLL for (int o = 0; o < OUTPUTS; o++) __builtin_prefetch(line + o * row_bytes, 0, 2);
         phase = ahead.passes;
       }
       phase--;
     }
     UNROLL for (int v = 0; v < vectors; v++) {
-      vfloat x[SKINNY_ROWS];
-      UNROLL for (int r = 0; r < ROWS; r++) x[r] = load(in + r * in_stride + i + v * LANES);
-      UNROLL for (int o = 0; o < SKINNY_OUTPUTS; o++) {
-        vfloat y = load_element(element, weights + o * row_bytes, i + v * LANES);
-        UNROLL for (int r = 0; r < ROWS; r++) {
-          sums[r * SKINNY_OUTPUTS + o] = fma_vector(x[r], y, sums[r * SKINNY_OUTPUTS + o]);
-        }
-      }
+      add_skinny(element, ROWS, OUTPUTS, in, in_stride, weights, row_bytes, i + v * LANES, sums);
     }
   }
   for (; i < width; i += LANES) {
     const int64_t count = width - i < LANES ? width - i : LANES;
-    for (int o = 0; o < SKINNY_OUTPUTS; o++) {
+    for (int o = 0; o < OUTPUTS; o++) {
       vfloat y = load_element_tail(element, weights + o * row_bytes, i, count);
       UNROLL for (int r = 0; r < ROWS; r++) {
         vfloat x = load_element_tail(ATTN_ELEMENT_F32, (const char *)(in + r * in_stride), i, count);
@@ -63,21 +82,21 @@ INLINE void skinny_block_of(const int element, const int ROWS, const float *in, 
 
 #define SKINNY_CASE(ROWS)                                                                    \
   case ROWS:                                                                                 \
-    skinny_block_of(element, ROWS, in, in_stride, weights, row_bytes, width, ahead, out);    \
+    if (OUTPUTS > skinny_outputs(ROWS)) break;                                               \
+    skinny_block_of(element, ROWS, OUTPUTS, in, in_stride, weights, row_bytes, width, ahead, \
+                    out);                                                                    \
     break;
 
-INLINE void skinny_block(const int element, int rows, const float *in, int64_t in_stride,
-                         const char *weights, int64_t row_bytes, int64_t width, skinny_ahead ahead,
-                         float *out) {
+INLINE void skinny_block(const int element, const int OUTPUTS, int rows, const float *in,
+                         int64_t in_stride, const char *weights, int64_t row_bytes, int64_t width,
+                         skinny_ahead ahead, float *out) {
   switch (rows) {
     SKINNY_CASE(1)
     SKINNY_CASE(2)
     SKINNY_CASE(3)
-#if VECTOR_REGISTERS == 32
     SKINNY_CASE(4)
     SKINNY_CASE(5)
     SKINNY_CASE(6)
-#endif
     default: break;
   }
 }
@@ -104,30 +123,28 @@ INLINE void skinny_few(const int element, int rows, const float *in, int64_t in_
   }
 }
 
-INLINE void skinny_product_of(const int element, const char *weights, int64_t row_bytes,
-                              const float *scales, const float *in, int64_t in_stride,
+INLINE void skinny_product_of(const int element, const int OUTPUTS, const char *weights,
+                              int64_t row_bytes, const float *scales, const float *in, int64_t in_stride,
                               int32_t rows, int64_t width, const float *bias, float *out,
                               int64_t out_stride, int64_t first, int64_t last) {
   const int block = even_block(rows, SKINNY_ROWS);
   const int passes = (rows + block - 1) / block;
-  for (int64_t o = first; o < last; o += SKINNY_OUTPUTS) {
-    const int64_t count = last - o < SKINNY_OUTPUTS ? last - o : SKINNY_OUTPUTS;
-    // The last outputs again where four would pass the end: the same sums, written once.
-    const int64_t from = count < SKINNY_OUTPUTS && last - first >= SKINNY_OUTPUTS
-                             ? last - SKINNY_OUTPUTS
-                             : o;
+  for (int64_t o = first; o < last; o += OUTPUTS) {
+    const int64_t count = last - o < OUTPUTS ? last - o : OUTPUTS;
+    // The last outputs again where a block would pass the end: the same sums, written once.
+    const int64_t from = count < OUTPUTS && last - first >= OUTPUTS ? last - OUTPUTS : o;
     const char *at = weights + from * row_bytes;
     for (int pass = 0; pass < passes; pass++) {
       const int r = pass * block;
       const int n = rows - r < block ? rows - r : block;
       const skinny_ahead ahead = {
-          .weights = o + 2 * SKINNY_OUTPUTS <= last ? at + SKINNY_OUTPUTS * row_bytes : NULL,
+          .weights = o + 2 * OUTPUTS <= last ? at + OUTPUTS * row_bytes : NULL,
           .passes = passes,
           .phase = pass,
       };
       float sums[SKINNY_ROWS * SKINNY_OUTPUTS];
-      if (last - first >= SKINNY_OUTPUTS) {
-        skinny_block(element, n, in + r * in_stride, in_stride, at, row_bytes, width, ahead, sums);
+      if (last - first >= OUTPUTS) {
+        skinny_block(element, OUTPUTS, n, in + r * in_stride, in_stride, at, row_bytes, width, ahead, sums);
       } else {
         skinny_few(element, n, in + r * in_stride, in_stride, at, row_bytes, width, count, sums);
       }
@@ -148,10 +165,14 @@ static void skinny_product(const void *weights, int32_t element, int64_t weight_
                            int64_t width, const float *bias, float *out, int64_t out_stride,
                            int64_t first, int64_t last) {
   if (rows <= 0) return;
-#define SKINNY_ELEMENT(ELEMENT)                                                                \
-  case ELEMENT:                                                                                \
-    skinny_product_of(ELEMENT, weights, stored_row_bytes(ELEMENT, weight_stride_elements),     \
-                      scales, in, in_stride, rows, width, bias, out, out_stride, first, last); \
+  const bool has_small_blocks = skinny_outputs(even_block(rows, SKINNY_ROWS)) < SKINNY_OUTPUTS;
+#define SKINNY_BLOCKS(ELEMENT, OUTPUTS)                                                                \
+  skinny_product_of(ELEMENT, OUTPUTS, weights, stored_row_bytes(ELEMENT, weight_stride_elements),      \
+                    scales, in, in_stride, rows, width, bias, out, out_stride, first, last)
+#define SKINNY_ELEMENT(ELEMENT)                     \
+  case ELEMENT:                                     \
+    if (has_small_blocks) SKINNY_BLOCKS(ELEMENT, 2); \
+    else SKINNY_BLOCKS(ELEMENT, SKINNY_OUTPUTS);    \
     break;
   switch (element) {
     SKINNY_ELEMENT(ATTN_ELEMENT_F32)
@@ -161,4 +182,5 @@ static void skinny_product(const void *weights, int32_t element, int64_t weight_
     default: break;
   }
 #undef SKINNY_ELEMENT
+#undef SKINNY_BLOCKS
 }

@@ -6,7 +6,9 @@ static int32_t skinny_least_packed_rows(int32_t element) {
 #if HAS_TILES
   if (element == ATTN_ELEMENT_BF16) return least_tile_rows(element);
 #endif
-  return element == ATTN_ELEMENT_F32 ? 4 : element == ATTN_ELEMENT_S8 ? 6 : 5;
+  if (element == ATTN_ELEMENT_F32) return 4;
+  if (LANES == 8) return 7;
+  return element == ATTN_ELEMENT_S8 ? 6 : 5;
 }
 
 static int64_t skinny_packed_floats(int32_t element, int32_t rows, int64_t width) {
