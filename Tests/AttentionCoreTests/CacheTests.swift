@@ -297,6 +297,33 @@ struct FootprintTests {
     }
   }
 
+  @Test("large regions of keys and values are no power of two apart, and the footprint says so")
+  func distance() throws {
+    for (capacity, distance) in [(16_384, 64 << 10), (16_383, 0)] {
+      let layouts = (0..<2).map { layer in
+        KVLayout(
+          layer: layer, owner: layer, heads: .grouped(keyValueHeads: 4),
+          shape: RowShape(
+            streams: 4, keyWidth: 64, valueWidth: 64, valueIsKeyPrefix: false,
+            queryHeadsPerStream: 1),
+          reach: Reach(), codec: CodecPair(Float16Codec()))
+      }
+      let keys = 4 * capacity * 128
+      let cache = try KVCache(
+        layouts: layouts, plan: CachePlan(storage: .contiguous, sequences: 1, capacity: capacity))
+      let sequence = try cache.addSequence()
+      for layer in 0..<2 {
+        let stream = cache.layer(layer).view(sequence: sequence, stream: 0).raw
+        let from = try #require(stream.keys), to = try #require(stream.values)
+        #expect(to - from == keys + distance)
+      }
+      #expect(cache.allocatedBytes == cache.footprint.rowBytes)
+      #expect(cache.footprint.rowBytes - cache.footprint.roundingBytes == 4 * keys)
+      #expect(cache.footprint.roundingBytes >= 2 * distance)
+      #expect(cache.footprint.roundingBytes < 2 * distance + 4_096)
+    }
+  }
+
   @Test("an empty sequence of a contiguous cache costs nothing until it is opened")
   func lazily() throws {
     let plan = CachePlan(storage: .contiguous, sequences: 3, capacity: 64)

@@ -1,8 +1,8 @@
 import CAttentionKernels
 import ZooMemory
 
-/// Contiguous and ring storage: one block a sequence, `[layer][keys: stream, row | values: stream,
-/// row | tails: stream, keys, values]`. In a ring the sinks keep their rows and later tokens wrap
+/// Contiguous and ring storage: one block a sequence, `[layer][keys: stream, row | distance | values:
+/// stream, row | tails: stream, keys, values]`, the distance as in `CacheFootprint`. In a ring the sinks keep their rows and later tokens wrap
 /// behind them. Tails are there where a codec quantises groups of tokens.
 final class BlockStore: RowStore, @unchecked Sendable {
   private let format: RowFormat
@@ -13,6 +13,8 @@ final class BlockStore: RowStore, @unchecked Sendable {
   /// Bytes of one stream's keys and values.
   private let keyBytes: Int
   private let valueBytes: Int
+  private let valueOffset: Int
+  private let tailOffset: Int
   private let template: attn_stream
   private var blocks: [AlignedBuffer?]
   private var states: [SequenceState]
@@ -24,7 +26,10 @@ final class BlockStore: RowStore, @unchecked Sendable {
     layers = kind.owners.count
     keyBytes = format.keys.stored.regionBytes(rows: reservation.rows)
     valueBytes = format.values?.stored.regionBytes(rows: reservation.rows) ?? 0
-    layerBytes = kind.layout.shape.streams * (keyBytes + valueBytes + format.tailBytes)
+    let streams = kind.layout.shape.streams
+    valueOffset = streams * keyBytes + CacheFootprint.valueDistance(kind.layout, reservation)
+    tailOffset = valueOffset + streams * valueBytes
+    layerBytes = tailOffset + streams * format.tailBytes
     var view = format.view
     view.ring_tokens = Int64(reservation.ringRows)
     view.sink_tokens = Int64(reservation.ringRows > 0 ? reservation.rows - reservation.ringRows : 0)
@@ -101,9 +106,6 @@ final class BlockStore: RowStore, @unchecked Sendable {
     }
     states[target] = state
   }
-
-  private var valueOffset: Int { format.layout.shape.streams * keyBytes }
-  private var tailOffset: Int { format.layout.shape.streams * (keyBytes + valueBytes) }
 
   private func base(layer: Int, slot: Int) -> UnsafeMutableRawPointer {
     guard let block = blocks[slot] else { preconditionFailure("sequence \(slot) is not open") }
