@@ -147,7 +147,7 @@ public struct CacheFootprint: Sendable, Hashable {
 
   /// Bytes between a layer's keys and its values in a block. Regions that are powers of two apart meet in
   /// the same banks of the memory as keys and values are read in turn: 32 streams of 16,384 rows of 256
-  /// bytes took a fifth longer. Small regions, for which it would count, have none.
+  /// bytes took up to a fifth longer. Small regions, for which it would count, have none.
   static func valueDistance(_ layout: KVLayout, _ reservation: RowReservation) -> Int {
     guard reservation.pages == 0, layout.sides.count > 1 else { return 0 }
     let keys = saturated(layout.shape.streams, blockBytes(layout.sides[0], reservation))
