@@ -79,9 +79,10 @@ struct BatchPlannerTests {
         budget: budget, weights: 0, layouts: plan.layouts, storage: .contiguous, capacity: 8_192
       ).sequences
     }
-    // Four caches and their few bytes of lengths.
-    #expect(try best(4 << 30) == 3)
-    #expect(try best((4 << 30) + 4_096) == 4)
+    // Four caches, 64 KiB a layer between keys and values, and a few bytes of lengths.
+    let distances = 4 * 32 * (64 << 10)
+    #expect(try best((4 << 30) + distances) == 3)
+    #expect(try best((4 << 30) + distances + 4_096) == 4)
   }
 
   @Test("a window's ring and pages buy sequences that contiguous rows do not")
