@@ -296,7 +296,7 @@ static void tile_values(const attend_plan *plan, const product_operand *values, 
                         float *accumulator, int64_t stride) {
   if (plan->values_integer) {
     integer_values(values->kind, rows, values->rows, begin, end, width, weights, plan->value_scales,
-                   &plan->integers->weights, accumulator, stride, rescale, values->prefetch);
+                   &plan->integers->weights, accumulator, stride, rescale, values->fetch);
   } else {
     value_product(values, weights, rescale, rows, begin, end, width, accumulator, stride);
   }
@@ -308,7 +308,7 @@ static void masked_value_product(const attend_plan *plan, const product_operand 
                                  int32_t rows, int64_t width, float *accumulator,
                                  int64_t stride) {
   product_operand plain = *values;
-  plain.prefetch = NULL;
+  plain.fetch = (fetched_meanwhile){0};
   const float one = 1;
   for (int32_t r = 0; r < rows; r++) {
     const float *w = weights + r * ATTN_TILE_TOKENS;
@@ -347,7 +347,10 @@ static void attend_rows(const attn_stream *stream, const attn_queries *queries,
         .count = stream->value_is_key_prefix || plan.is_long ? 0 : tile.next_count,
         .steps = (int32_t)((count + PRODUCT_CHUNK - 1) / PRODUCT_CHUNK * passes),
     };
-    prepared.values.prefetch = &next_values;
+    if (next_values.count) {
+      if (FETCHES_BY_LINE) prepared.values.fetch.by_line = tile.next_values;
+      else prepared.values.fetch.by_row = &next_values;
+    }
 
     float rescale[ATTN_ROW_BLOCK + LANES];
     score_tile(stream, queries, &plan, &tile, &prepared, 0, rows, plan.scores,

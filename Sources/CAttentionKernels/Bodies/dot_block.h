@@ -23,11 +23,20 @@ enum { DOT_STRIP = LANES < 8 ? 8 : LANES };
 // Adds the lanes of blocks of four or eight tokens: sums[r * TOKENS + t] is out[r * out_stride + t].
 INLINE void store_dots(const int ROWS, const int TOKENS, const vfloat *sums, float *out,
                        int64_t out_stride) {
-  UNROLL for (int r = 0; r < ROWS; r++) {
-    UNROLL for (int t = 0; t < TOKENS; t += 4) {
-      const vfloat *s = sums + r * TOKENS + t;
-      *(quad_any *)(out + r * out_stride + t) = sum_four(s[0], s[1], s[2], s[3]);
+  int first = 0;
+#if LANES == 16
+  // Sixteen at once take half of the steps.
+  UNROLL for (; first + LANES <= ROWS * TOKENS; first += LANES) {
+    const vfloat four = sum_each(sums + first);
+    UNROLL for (int q = 0; q < LANES; q += 4) {
+      const quad one = {four[q], four[q + 1], four[q + 2], four[q + 3]};
+      *(quad_any *)(out + (first + q) / TOKENS * out_stride + (first + q) % TOKENS) = one;
     }
+  }
+#endif
+  UNROLL for (int j = first; j < ROWS * TOKENS; j += 4) {
+    const vfloat *s = sums + j;
+    *(quad_any *)(out + j / TOKENS * out_stride + j % TOKENS) = sum_four(s[0], s[1], s[2], s[3]);
   }
 }
 
@@ -56,14 +65,16 @@ INLINE void add_dots(const int element, const int ROWS, const int TOKENS, const 
 }
 
 // totals[r * TOKENS + t], its lanes added, is sum_i in[r * in_stride + i] * stored[t][i] for `ROWS` rows and
-// `TOKENS` stored rows.
+// `TOKENS` stored rows; `next`: rows whose lines are fetched meanwhile, or NULL.
 INLINE void dot_block_of(const int element, const int ROWS, const int TOKENS, const float *in,
-                         int64_t in_stride, const char *const *stored, int64_t width, vfloat *totals) {
+                         int64_t in_stride, const char *const *stored, int64_t width,
+                         const char *const *next, vfloat *totals) {
   const int CHAINS = DOT_CHAINS(ROWS, TOKENS);
   vfloat sums[DOT_ROWS * 8];
   UNROLL for (int j = 0; j < ROWS * TOKENS; j++) sums[j] = splat(0);
   int64_t i = 0;
   for (; is_blocked(element) && i + ATTN_GROUP <= width; i += ATTN_GROUP) {
+    if (next) prefetch_lines(next, TOKENS, i / ATTN_GROUP * block_bytes(element), 1);
 #if VECTOR_REGISTERS == 32
     vfloat y[DOT_ROWS][GROUP_VECTORS];
     UNROLL for (int t = 0; t < TOKENS; t++) load_block(element, stored[t], i, y[t]);
@@ -92,10 +103,21 @@ INLINE void dot_block_of(const int element, const int ROWS, const int TOKENS, co
     vfloat others[8];
     UNROLL for (int j = 0; j < ROWS * TOKENS; j++) others[j] = splat(0);
     for (; i + 2 * LANES <= width; i += 2 * LANES) {
+      if (next) prefetch_lines(next, TOKENS, i * block_bytes(element) / ATTN_GROUP, 1);
       add_dots(element, ROWS, TOKENS, in + i, in_stride, stored, i, sums);
       add_dots(element, ROWS, TOKENS, in + i + LANES, in_stride, stored, i + LANES, others);
     }
     UNROLL for (int j = 0; j < ROWS * TOKENS; j++) sums[j] = sums[j] + others[j];
+  }
+  if (next && !is_blocked(element)) {
+    const int LINE = LINE_BYTES * ATTN_GROUP / (int)block_bytes(element);  // elements of a line
+    for (; i + LINE <= width; i += LINE) {
+      prefetch_lines(next, TOKENS, i * LINE_BYTES / LINE, 1);
+      UNROLL for (int v = 0; v < LINE; v += LANES) {
+        add_dots(element, ROWS, TOKENS, in + i + v, in_stride, stored, i + v, sums);
+      }
+    }
+    if (i < width) prefetch_lines(next, TOKENS, i * LINE_BYTES / LINE, 1);
   }
   for (; i + LANES <= width; i += LANES) {
     add_dots(element, ROWS, TOKENS, in + i, in_stride, stored, i, sums);
@@ -106,18 +128,21 @@ INLINE void dot_block_of(const int element, const int ROWS, const int TOKENS, co
 // The same for one row, stored row after stored row: a single run of memory at a time. Rows of whole
 // vectors only.
 INLINE void dot_row_of(const int element, const float *in, const char *const *stored, int64_t width,
-                       vfloat *totals) {
+                       const char *const *next, vfloat *totals) {
   enum { TOKENS = DOT_TOKENS(1), CHAINS = 4 };
+  const int64_t step_bytes = CHAINS * LANES * block_bytes(element) / ATTN_GROUP;
   UNROLL for (int t = 0; t < TOKENS; t++) {
     vfloat sums[CHAINS];
     UNROLL for (int j = 0; j < CHAINS; j++) sums[j] = splat(0);
     int64_t i = 0;
     for (; i + CHAINS * LANES <= width; i += CHAINS * LANES) {
+      if (next) prefetch_lines(next + t, 1, i / (CHAINS * LANES) * step_bytes, step_bytes);
       UNROLL for (int j = 0; j < CHAINS; j++) {
         const vfloat y = load_element(element, stored[t], i + j * LANES);
         sums[j] = fma_vector(load(in + i + j * LANES), y, sums[j]);
       }
     }
+    if (next && i < width) prefetch_lines(next + t, 1, i / (CHAINS * LANES) * step_bytes, step_bytes);
     for (; i < width; i += LANES) {
       sums[0] = fma_vector(load(in + i), load_element(element, stored[t], i), sums[0]);
     }
@@ -139,17 +164,20 @@ static void dot_tail(int element, int rows, int tokens, const float *in, int64_t
   }
 }
 
-// A block from stored row `t` on, before its lanes are added; its rows of `fetch` are fetched first.
+// A block from stored row `t` on, before its lanes are added; its rows of `fetch` are fetched first or
+// meanwhile.
 INLINE void dot_block_at(const int element, const int ROWS, const int TOKENS, const float *in,
                          int64_t in_stride, const char *const *stored, int32_t t, int64_t width,
                          fetched_rows fetch, vfloat *totals) {
-  if (fetch.rows) {
-    UNROLL for (int j = 0; j < TOKENS; j++) prefetch_row(fetch.rows[t + j], fetch.row_bytes);
+  const char *const *next = fetch.rows ? fetch.rows + t : NULL;
+  if (next && !FETCHES_BY_LINE) {
+    UNROLL for (int j = 0; j < TOKENS; j++) prefetch_row(next[j], fetch.row_bytes);
+    next = NULL;
   }
   if (ROWS == 1 && !is_blocked(element) && width % LANES == 0) {
-    dot_row_of(element, in, stored + t, width, totals);
+    dot_row_of(element, in, stored + t, width, next, totals);
   } else {
-    dot_block_of(element, ROWS, TOKENS, in, in_stride, stored + t, width, totals);
+    dot_block_of(element, ROWS, TOKENS, in, in_stride, stored + t, width, next, totals);
   }
 }
 

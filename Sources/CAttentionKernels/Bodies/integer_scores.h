@@ -29,10 +29,11 @@ static void round_queries(const attn_queries *queries, int64_t width, integer_qu
 enum { INTEGER_STEP = 4 };
 
 // out[r * out_stride + t] = sum over groups of scale (q . n), for INTEGER_STEP rows of keys. One row of
-// keys at a time, so that all sums stay in registers and queries are operands in memory.
+// keys at a time, so that all sums stay in registers and queries are operands in memory. `next`: rows whose
+// lines are fetched meanwhile, or NULL.
 INLINE void integer_dots_of(const int element, const int ROWS, const int16_t *q, int64_t width,
-                            const char *const *keys, const float *scales, float *out,
-                            int64_t out_stride) {
+                            const char *const *keys, const float *scales, const char *const *next,
+                            float *out, int64_t out_stride) {
   vfloat totals[INTEGER_ROWS * INTEGER_STEP];
 #pragma clang loop unroll(disable)
   for (int t = 0; t < INTEGER_STEP; t++) {
@@ -42,6 +43,7 @@ INLINE void integer_dots_of(const int element, const int ROWS, const int16_t *q,
     const int16_t *x = q;
     const float *scale = scales + t;
     for (int64_t i = 0; i < width; i += ATTN_GROUP) {
+      if (next) prefetch_lines(next + t, 1, block - keys[t], 1);
       vshort n[BLOCK_SHORTS];
       UNROLL for (int v = 0; v < BLOCK_SHORTS; v++) n[v] = load_shorts(element, block, v);
       const vfloat s = splat(*scale);
@@ -58,20 +60,19 @@ INLINE void integer_dots_of(const int element, const int ROWS, const int16_t *q,
     }
     UNROLL for (int r = 0; r < ROWS; r++) totals[r * INTEGER_STEP + t] = sums[r];
   }
-  UNROLL for (int r = 0; r < ROWS; r++) {
-    const vfloat *s = totals + r * INTEGER_STEP;
-    *(quad_any *)(out + r * out_stride) = sum_four(s[0], s[1], s[2], s[3]);
-  }
+  store_dots(ROWS, INTEGER_STEP, totals, out, out_stride);
 }
 
 INLINE void integer_scores_rows(const int element, const int ROWS, const int16_t *q, int64_t width,
                                 const char *const *keys, int32_t count, const float *scales,
                                 fetched_rows fetch, float *out) {
   for (int32_t t = 0; t < count; t += INTEGER_STEP) {
-    if (fetch.rows) {
-      for (int j = 0; j < INTEGER_STEP; j++) prefetch_row(fetch.rows[t + j], fetch.row_bytes);
+    const char *const *next = fetch.rows ? fetch.rows + t : NULL;
+    if (next && !FETCHES_BY_LINE) {
+      for (int j = 0; j < INTEGER_STEP; j++) prefetch_row(next[j], fetch.row_bytes);
+      next = NULL;
     }
-    integer_dots_of(element, ROWS, q, width, keys + t, scales + t, out + t, ATTN_TILE_TOKENS);
+    integer_dots_of(element, ROWS, q, width, keys + t, scales + t, next, out + t, ATTN_TILE_TOKENS);
   }
 }
 

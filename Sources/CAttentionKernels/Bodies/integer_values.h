@@ -54,15 +54,16 @@ INLINE void integer_columns_of(const int element, const int ROWS, const int VECT
                                const char *const *rows, int64_t offset, int32_t count,
                                const int16_t *weights, int64_t weight_stride, const float *factors,
                                const float *constants, int64_t factor_stride, float *c,
-                               int64_t c_stride, const float *rescale, row_prefetcher *prefetch) {
+                               int64_t c_stride, const float *rescale, fetched_meanwhile fetch) {
   vint sums[INTEGER_ROWS][2 * BLOCK_SHORTS];
   UNROLL for (int r = 0; r < ROWS; r++) {
     UNROLL for (int v = 0; v < 2 * VECTORS; v++) sums[r][v] = (vint){0};
   }
   for (int32_t chunk = 0; chunk < count; chunk += PRODUCT_CHUNK) {
-    if (prefetch) prefetch_rows(prefetch);
+    if (fetch.by_row) prefetch_rows(fetch.by_row);
     const int32_t end = chunk + PRODUCT_CHUNK < count ? chunk + PRODUCT_CHUNK : count;
     for (int32_t t = chunk; t < end; t += 2) {
+      if (FETCHES_BY_LINE && FIRST == 0 && fetch.by_line) prefetch_lines(fetch.by_line + t, 2, offset, 1);
       const char *one = rows[t] + offset, *two = rows[t + 1] + offset;
       vshort low[BLOCK_SHORTS], high[BLOCK_SHORTS];
       UNROLL for (int v = 0; v < VECTORS; v++) {
@@ -102,7 +103,7 @@ INLINE void integer_columns_of(const int element, const int ROWS, const int VECT
 // A block of rows from `first` on.
 INLINE void integer_values_rows(const int element, const int ROWS, int32_t first, const char *const *rows,
                                 int32_t count, int64_t width, const integer_weights *w, float *c,
-                                int64_t c_stride, const float *rescale, row_prefetcher *prefetch) {
+                                int64_t c_stride, const float *rescale, fetched_meanwhile fetch) {
   const int64_t groups = width / ATTN_GROUP, stride = groups * INTEGER_TOKENS;
   c += first * c_stride;
   rescale += first;
@@ -113,24 +114,24 @@ INLINE void integer_values_rows(const int element, const int ROWS, int32_t first
     const int64_t offset = g * block_bytes(element);
     if (WHOLE_GROUP(ROWS)) {
       integer_columns_of(element, ROWS, BLOCK_SHORTS, 0, rows, offset, count, weights, stride, factors,
-                         constants, groups, c + g * ATTN_GROUP, c_stride, rescale, prefetch);
+                         constants, groups, c + g * ATTN_GROUP, c_stride, rescale, fetch);
       continue;
     }
     UNROLL for (int v = 0; v < BLOCK_SHORTS; v++) {
       integer_columns_of(element, ROWS, 1, v, rows, offset, count, weights, stride, factors, constants,
-                         groups, c + g * ATTN_GROUP + v * SHORTS, c_stride, rescale, prefetch);
+                         groups, c + g * ATTN_GROUP + v * SHORTS, c_stride, rescale, fetch);
     }
   }
 }
 
 #define INTEGER_VALUES_CASE(ROWS)                                                                        \
   case ROWS:                                                                                             \
-    integer_values_rows(element, ROWS, first, tokens, count, width, w, c, c_stride, rescale, prefetch);  \
+    integer_values_rows(element, ROWS, first, tokens, count, width, w, c, c_stride, rescale, fetch);  \
     break;
 
 INLINE void integer_values_element(const int element, int32_t rows, const char *const *tokens,
                                    int32_t count, int64_t width, const integer_weights *w, float *c,
-                                   int64_t c_stride, const float *rescale, row_prefetcher *prefetch) {
+                                   int64_t c_stride, const float *rescale, fetched_meanwhile fetch) {
   const int block = even_block(rows, INTEGER_ROWS);
   for (int32_t first = 0; first < rows; first += block) {
     switch (rows - first < block ? rows - first : block) {
@@ -145,7 +146,7 @@ INLINE void integer_values_element(const int element, int32_t rows, const char *
   }
 }
 
-// Looks at the memory this often: see row_prefetcher.
+// Looks at the memory this often by rows: see row_prefetcher.
 INLINE int64_t integer_value_passes(int rows, int64_t width) {
   const int block = even_block(rows, INTEGER_ROWS), blocks = (rows + block - 1) / block;
   return width / ATTN_GROUP * (WHOLE_GROUP(block) ? 1 : BLOCK_SHORTS) * blocks;
@@ -156,7 +157,7 @@ INLINE int64_t integer_value_passes(int rows, int64_t width) {
 static void integer_values(int element, int32_t rows, const char *const *tokens, int32_t begin,
                            int32_t end, int64_t width, const float *weights,
                            const tile_scales *scales, integer_weights *w, float *c,
-                           int64_t c_stride, const float *rescale, row_prefetcher *prefetch) {
+                           int64_t c_stride, const float *rescale, fetched_meanwhile fetch) {
   const int64_t groups = width / ATTN_GROUP;
   const int32_t count = end - begin;
   if (count <= 0) {
@@ -167,13 +168,14 @@ static void integer_values(int element, int32_t rows, const char *const *tokens,
   }
   tokens += begin;
   weights += begin;
+  if (fetch.by_line) fetch.by_line += begin;
   if (element == ATTN_ELEMENT_INT4) {
     round_weights_of(ATTN_ELEMENT_INT4, weights, rows, begin, count, groups, scales, w);
     integer_values_element(ATTN_ELEMENT_INT4, rows, tokens, count, width, w, c, c_stride, rescale,
-                           prefetch);
+                           fetch);
   } else {
     round_weights_of(ATTN_ELEMENT_INT8, weights, rows, begin, count, groups, scales, w);
     integer_values_element(ATTN_ELEMENT_INT8, rows, tokens, count, width, w, c, c_stride, rescale,
-                           prefetch);
+                           fetch);
   }
 }

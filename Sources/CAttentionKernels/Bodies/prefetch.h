@@ -9,7 +9,7 @@ typedef struct prefetcher {
   int32_t count;               // rows of each
   int32_t side, row;           // the row after the present one
   const char *at, *end;        // what is left of the present one
-  int32_t share;               // lines of one step
+  int32_t credit, lines, steps;  // `lines` in `steps`
 } prefetcher;
 
 INLINE bool prefetch_next_row(prefetcher *p) {
@@ -25,10 +25,30 @@ INLINE bool prefetch_next_row(prefetcher *p) {
 }
 
 INLINE void prefetch_some(prefetcher *p) {
-  for (int32_t left = p->share; left > 0; left--) {
-    if (p->at >= p->end && !prefetch_next_row(p)) return;
+  for (p->credit += p->lines; p->credit >= p->steps; p->credit -= p->steps) {
+    if (p->at >= p->end && !prefetch_next_row(p)) {
+      p->lines = 0;
+      return;
+    }
     __builtin_prefetch(p->at, 0, 2);
     p->at += 64;
+  }
+}
+
+enum { LINE_BYTES = 64 };
+
+// With few query rows what follows is fetched by whole rows every few tokens, or line by line between the
+// multiply-adds. A burst of lines fills the buffers in which a core waits for its first-level cache, and the
+// tile's own lines, which are near, then wait behind those that come from memory: with vectors of 16 lanes
+// line by line is up to a quarter faster (Documentation/Kernels.md, AVX-512).
+enum { FETCHES_BY_LINE = LANES == 16 };
+
+// The lines of `bytes` from `offset` on of each of COUNT rows.
+INLINE void prefetch_lines(const char *const *rows, const int COUNT, int64_t offset, const int64_t bytes) {
+  UNROLL for (int j = 0; j < COUNT; j++) {
+    UNROLL for (int64_t line = 0; line < bytes; line += LINE_BYTES) {
+      __builtin_prefetch(rows[j] + offset + line, 0, 2);
+    }
   }
 }
 
@@ -61,14 +81,21 @@ INLINE void prefetch_rows(row_prefetcher *p) {
   }
 }
 
+// What is fetched during a value product, in either way or none: the rows of one side, or for each row of
+// the tile one whose lines are fetched when its own are read.
+typedef struct fetched_meanwhile {
+  row_prefetcher *by_row;
+  const char *const *by_line;
+} fetched_meanwhile;
+
 INLINE int64_t lines_of_side(const prefetcher *p, int side) {
   return (p->row_bytes[side] + 63) / 64 * p->count;
 }
 
 // Spreads all lines over `steps` calls of prefetch_some.
 INLINE void prefetch_in_steps(prefetcher *p, int64_t steps) {
-  const int64_t lines = lines_of_side(p, 0) + lines_of_side(p, 1);
-  p->share = (int32_t)((lines + steps - 1) / (steps > 0 ? steps : 1));
+  p->lines = (int32_t)(lines_of_side(p, 0) + lines_of_side(p, 1));
+  p->steps = steps > 0 ? (int32_t)steps : 1;
 }
 
 // For what follows a tile that is current.

@@ -11,7 +11,7 @@ enum { PRODUCT_CHUNK = 8 };
 typedef struct product_operand {
   int kind;                 // an attn_element, or B_STRIDED
   const char *const *rows;  // addresses of stored rows
-  row_prefetcher *prefetch;  // what to fetch meanwhile, or NULL
+  fetched_meanwhile fetch;
   const float *base;        // B_STRIDED
   int64_t stride;
 } product_operand;
@@ -47,7 +47,11 @@ INLINE void load_product_row(const int kind, const int VECTORS, const int HALF, 
 
 INLINE void add_product_row(const int kind, const int ROWS, const int VECTORS, const int HALF,
                             const float *a, int64_t a_stride, const product_operand *b, int64_t column,
-                            int64_t k, vfloat sums[PRODUCT_ROWS][8]) {
+                            int64_t k, const bool FETCHES, vfloat sums[PRODUCT_ROWS][8]) {
+  if (FETCHES) {
+    prefetch_lines(b->fetch.by_line + k, 1, column / ATTN_GROUP * block_bytes(kind),
+                   VECTORS * LANES * block_bytes(kind) / ATTN_GROUP);
+  }
   vfloat y[8];
   load_product_row(kind, VECTORS, HALF, b, column, k, y);
   UNROLL for (int r = 0; r < ROWS; r++) {
@@ -69,18 +73,26 @@ INLINE void product_block_of(const int kind, const int ROWS, const int VECTORS, 
     }
   }
   int64_t k = begin;
-  for (; k + PRODUCT_CHUNK <= end; k += PRODUCT_CHUNK) {
-    if (b.prefetch) prefetch_rows(b.prefetch);
+  if (FETCHES_BY_LINE && kind != B_STRIDED && b.fetch.by_line) {
 #pragma clang loop unroll(disable)
-    for (int64_t j = 0; j < PRODUCT_CHUNK; j += AT_ONCE) {
+    for (; k + AT_ONCE <= end; k += AT_ONCE) {
       UNROLL for (int i = 0; i < AT_ONCE; i++) {
-        add_product_row(kind, ROWS, VECTORS, HALF, a, a_stride, &b, column, k + j + i, sums);
+        add_product_row(kind, ROWS, VECTORS, HALF, a, a_stride, &b, column, k + i, true, sums);
       }
     }
   }
-  if (b.prefetch && k < end) prefetch_rows(b.prefetch);
+  for (; k + PRODUCT_CHUNK <= end; k += PRODUCT_CHUNK) {
+    if (b.fetch.by_row) prefetch_rows(b.fetch.by_row);
 #pragma clang loop unroll(disable)
-  for (; k < end; k++) add_product_row(kind, ROWS, VECTORS, HALF, a, a_stride, &b, column, k, sums);
+    for (int64_t j = 0; j < PRODUCT_CHUNK; j += AT_ONCE) {
+      UNROLL for (int i = 0; i < AT_ONCE; i++) {
+        add_product_row(kind, ROWS, VECTORS, HALF, a, a_stride, &b, column, k + j + i, false, sums);
+      }
+    }
+  }
+  if (b.fetch.by_row && k < end) prefetch_rows(b.fetch.by_row);
+#pragma clang loop unroll(disable)
+  for (; k < end; k++) add_product_row(kind, ROWS, VECTORS, HALF, a, a_stride, &b, column, k, false, sums);
   UNROLL for (int r = 0; r < ROWS; r++) {
     UNROLL for (int v = 0; v < VECTORS; v++) store(c + r * c_stride + v * LANES, sums[r][v]);
   }
