@@ -32,9 +32,11 @@
 #include "integer_scores.h"
 #include "integer_values.h"
 #include "softmax_tile.h"
+#include "panel_feed.h"
 #include "panel_products.h"
 #include "panel_softmax.h"
 #include "attend_panels.h"
+#include "attend_pieces.h"
 #if HAS_TILES
 #include "tiles.h"
 #include "tile_split.h"

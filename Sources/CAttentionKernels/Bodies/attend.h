@@ -378,6 +378,8 @@ static void attend(const attn_stream *stream, const attn_queries *queries,
 #endif
   if (is_attended_in_rows(stream, queries->rows)) {
     attend_rows(stream, queries, ranges, range_count, partial, workspace);
+  } else if (is_in_pieces(stream, queries->rows)) {
+    attend_pieces(stream, queries, ranges, range_count, partial, workspace);
   } else {
     attend_panels(stream, queries, ranges, range_count, partial, workspace);
   }

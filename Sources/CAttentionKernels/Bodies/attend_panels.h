@@ -1,7 +1,5 @@
 // Attention of many query rows (MQA, MLA, prefill): both halves are matrix products over rows in
-// float32. A tile is widened as a whole, or, where one panel has all query rows and each half reads
-// rows of its own, piece by piece as the products come to it, so that what is widened never leaves the
-// first-level cache.
+// float32. A tile is widened as a whole here; see attend_pieces.h for what one panel of query rows does.
 
 // Where a tile's rows lie in float32.
 typedef struct panel_tile {
@@ -46,21 +44,6 @@ static bool panel_is_finite(const panel_tile *tile, int32_t count, int64_t width
   return probe == 0;
 }
 
-enum {
-  // Tokens and elements of a piece of keys, and columns of a piece of values.
-  PIECE_TOKENS = 2 * PANEL_TOKENS,
-  PIECE_COLUMNS = PANEL_VALUE_VECTORS * LANES,
-};
-
-// Whether tiles are widened in pieces: whole groups of elements, one panel of queries, and nothing
-// widened twice.
-INLINE bool is_in_pieces(const attn_stream *stream, int32_t rows) {
-  return PANEL_ROWS == ATTN_ROW_BLOCK && PIECE_COLUMNS % ATTN_GROUP == 0 && rows <= PANEL_ROWS &&
-         !stream->value_is_key_prefix && stream->key_width % ATTN_GROUP == 0 &&
-         !is_copied(stream->key_element, stream->key_width) &&
-         !is_copied(stream->value_element, stream->value_width);
-}
-
 // Tokens of a tile that is widened as a whole: as many as leave room in the second-level cache for the
 // queries, the sums and the stored rows of the next tile.
 INLINE int32_t panel_tile_tokens(const attn_workspace_layout *layout, bool prefix) {
@@ -74,10 +57,9 @@ INLINE int32_t panel_tile_tokens(const attn_workspace_layout *layout, bool prefi
 typedef struct panel_plan {
   const attn_stream *stream;
   const attn_queries *queries;
-  bool in_pieces;
   float *packed, *scores;
-  panel_tile wide;    // a widened tile, or a piece of one at `wide.keys`
-  int64_t depths, depth;  // pieces of a row of keys, and the most elements of one
+  panel_tile wide;  // a widened tile
+  int64_t depth;    // elements of a row of keys that scores take at a time, even
 } panel_plan;
 
 static panel_plan plan_panels(const attn_stream *stream, const attn_queries *queries,
@@ -86,7 +68,6 @@ static panel_plan plan_panels(const attn_stream *stream, const attn_queries *que
   panel_plan plan = {
       .stream = stream,
       .queries = queries,
-      .in_pieces = is_in_pieces(stream, queries->rows),
       .packed = (float *)(workspace + layout->queries),
       .scores = (float *)(workspace + layout->scores),
       .wide = {.keys = (float *)(workspace + layout->key_tile),
@@ -99,15 +80,14 @@ static panel_plan plan_panels(const attn_stream *stream, const attn_queries *que
     if (prefix) plan.wide.value_stride = stream->key_width;
   }
   if (!prefix && stream->value_element == ATTN_ELEMENT_CUSTOM) plan.wide.value_stride = stream->value_width;
-  const int64_t unit = plan.in_pieces ? ATTN_GROUP : 1;
-  plan.depths = (stream->key_width + PANEL_DEPTH - 1) / PANEL_DEPTH;
-  plan.depth = ((stream->key_width + plan.depths - 1) / plan.depths + unit - 1) / unit * unit;
+  const int64_t depths = (stream->key_width + PANEL_DEPTH - 1) / PANEL_DEPTH;
+  plan.depth = (stream->key_width + 2 * depths - 1) / (2 * depths) * 2;
   return plan;
 }
 
-// Scores of all tokens of a tile with `rows` query rows from `first_row`.
-static void tile_panel_scores(const panel_plan *plan, const tile *tile, int32_t first_row, int32_t rows,
-                              prefetcher *prefetch) {
+// Scores of all tokens of a widened tile with `rows` query rows from `first_row`.
+static void tile_panel_scores(const panel_plan *plan, int32_t count, int32_t first_row, int32_t rows,
+                              panel_feed *feed) {
   const int64_t width = plan->stream->key_width;
   const int32_t all_rows = plan->queries->rows;
   for (int64_t i = 0; i < width; i += plan->depth) {
@@ -115,41 +95,31 @@ static void tile_panel_scores(const panel_plan *plan, const tile *tile, int32_t 
     for (int32_t r = 0; r < rows; r += PANEL_ROWS) {
       const int vectors = panel_vectors(all_rows, first_row + r);
       const float *packed = plan->packed + (first_row + r) * width + i * vectors * LANES;
-      if (!plan->in_pieces) {
-        panel_scores(vectors, plan->wide.keys + i, plan->wide.key_stride, tile->count, packed, depth,
-                     i == 0, plan->scores + r, ATTN_ROW_BLOCK, prefetch);
-        continue;
-      }
-      for (int32_t t = 0; t < tile->count; t += PIECE_TOKENS) {
-        const int32_t tokens = tile->count - t < PIECE_TOKENS ? tile->count - t : PIECE_TOKENS;
-        widen_columns(plan->stream->key_element, tile->keys + t, tokens, i, depth, plan->wide.keys,
-                      depth);
-        panel_scores(vectors, plan->wide.keys, depth, tokens, packed, depth, i == 0,
-                     plan->scores + t * ATTN_ROW_BLOCK, ATTN_ROW_BLOCK, prefetch);
-      }
+      panel_scores(ATTN_ELEMENT_F32, vectors, plan->wide.keys + i, plan->wide.key_stride, count, packed, depth,
+                   i == 0, plan->scores + r, ATTN_ROW_BLOCK, feed);
     }
   }
 }
 
-// accumulator = rescale * accumulator + weights * values of a tile that every row may touch.
-static void tile_panel_values(const panel_plan *plan, const tile *tile, int32_t rows,
-                              const float *rescale, float *accumulator, int64_t stride,
-                              prefetcher *prefetch) {
-  const attn_stream *stream = plan->stream;
-  const int64_t width = stream->value_width;
-  if (!plan->in_pieces) {
-    panel_values(plan->scores, ATTN_ROW_BLOCK, plan->wide.values, plan->wide.value_stride, 0,
-                 tile->count, rows, width, accumulator, stride, rescale, prefetch);
-    return;
+// accumulator = rescale * accumulator + weights * values of a widened tile that every row may touch.
+static void tile_panel_values(const panel_plan *plan, int32_t count, int32_t rows, const float *rescale,
+                              float *accumulator, int64_t stride, panel_feed *feed) {
+  panel_values(ATTN_ELEMENT_F32, plan->scores, ATTN_ROW_BLOCK, plan->wide.values, plan->wide.value_stride, 0,
+               count, rows, plan->stream->value_width, accumulator, stride, rescale, feed);
+}
+
+// Steps of both for all query rows.
+INLINE int64_t panel_steps(const panel_plan *plan, int32_t count) {
+  const int32_t rows = plan->queries->rows;
+  int64_t steps = 0;
+  for (int32_t r = 0; r < rows; r += PANEL_ROWS) {
+    steps += panel_score_steps(panel_vectors(rows, r), count, plan->stream->key_width);
   }
-  float *piece = plan->wide.keys;
-  for (int64_t v = 0; v < width; v += PIECE_COLUMNS) {
-    const int64_t columns = width - v < PIECE_COLUMNS ? width - v : PIECE_COLUMNS;
-    const int64_t piece_stride = (columns + LANES - 1) / LANES * LANES;
-    widen_columns(stream->value_element, tile->values, tile->count, v, columns, piece, piece_stride);
-    panel_values(plan->scores, ATTN_ROW_BLOCK, piece, piece_stride, 0, tile->count, rows, columns,
-                 accumulator + v, stride, rescale, prefetch);
+  for (int32_t r = 0; r < rows; r += ATTN_ROW_BLOCK) {
+    const int32_t n = rows - r < ATTN_ROW_BLOCK ? rows - r : ATTN_ROW_BLOCK;
+    steps += panel_value_steps(n, plan->stream->value_width, count);
   }
+  return steps;
 }
 
 // The same where some row must not touch some token: row by row, run by run, over a widened tile.
@@ -160,10 +130,46 @@ static void masked_panel_values(const panel_plan *plan, const visible_tokens *vi
   const float one = 1;
   for (int32_t r = 0; r < rows; r++) {
     float *out = accumulator + r * stride;
-    panel_values(plan->scores + r, ATTN_ROW_BLOCK, wide->values, wide->value_stride, 0,
+    panel_values(ATTN_ELEMENT_F32, plan->scores + r, ATTN_ROW_BLOCK, wide->values, wide->value_stride, 0,
                  visible[r].head, 1, width, out, stride, rescale + r, NULL);
-    panel_values(plan->scores + r, ATTN_ROW_BLOCK, wide->values, wide->value_stride, visible[r].tail,
+    panel_values(ATTN_ELEMENT_F32, plan->scores + r, ATTN_ROW_BLOCK, wide->values, wide->value_stride, visible[r].tail,
                  visible[r].end, 1, width, out, stride, &one, NULL);
+  }
+}
+
+// What every way of widening tiles does with a tile: the block of query rows from `first_row` on sees it by
+// `visible`, its scores lie in the plan.
+typedef struct panel_block {
+  int32_t first_row, rows;
+  rows_sight sight;
+  visible_tokens visible[ATTN_ROW_BLOCK];
+  float rescale[ATTN_ROW_BLOCK];
+  float *accumulator;
+  int64_t stride;
+} panel_block;
+
+static bool see_panel(const attn_queries *queries, int32_t first_row, const tile *tile,
+                      const attn_partial *partial, panel_block *block) {
+  const int32_t left = queries->rows - first_row;
+  block->first_row = first_row;
+  block->rows = left < ATTN_ROW_BLOCK ? left : ATTN_ROW_BLOCK;
+  block->stride = partial->accumulator_stride;
+  block->accumulator = partial->accumulator + first_row * block->stride;
+  block->sight = see_tile(queries, first_row, block->rows, tile, block->visible);
+  return block->sight.any;
+}
+
+// The block's rows over a widened tile; `finite`: whether all its values are.
+static void attend_wide_tile(const panel_plan *plan, int32_t count, panel_block *block, attn_partial *partial,
+                             bool finite, prefetcher *prefetch) {
+  panel_feed feed = no_panel_feed(prefetch);
+  tile_panel_scores(plan, count, block->first_row, block->rows, &feed);
+  softmax_panel(plan->queries, block->first_row, block->rows, block->visible, block->sight.all, count,
+                plan->scores, partial, block->rescale);
+  if (block->sight.all || finite) {
+    tile_panel_values(plan, count, block->rows, block->rescale, block->accumulator, block->stride, &feed);
+  } else {
+    masked_panel_values(plan, block->visible, block->rows, block->rescale, block->accumulator, block->stride);
   }
 }
 
@@ -171,45 +177,25 @@ static void attend_panels(const attn_stream *stream, const attn_queries *queries
                           const attn_range *ranges, int32_t range_count, attn_partial *partial,
                           void *workspace) {
   const int32_t rows = queries->rows;
-  const int64_t value_width = stream->value_width;
-  const attn_workspace_layout layout = attn_lay_out_workspace(rows, stream->key_width, value_width);
+  const attn_workspace_layout layout = attn_lay_out_workspace(rows, stream->key_width, stream->value_width);
   const panel_plan plan = plan_panels(stream, queries, &layout, workspace);
   pack_queries(queries, stream->key_width, plan.packed);
 
   tile_cursor cursor = {stream, ranges, range_count, 0, INT64_MIN};
   tile tile;
-  first_tile(&cursor, &tile,
-             plan.in_pieces ? ATTN_TILE_TOKENS
-                            : panel_tile_tokens(&layout, stream->value_is_key_prefix));
+  first_tile(&cursor, &tile, panel_tile_tokens(&layout, stream->value_is_key_prefix));
   while (next_tile(&cursor, &tile)) {
-    const int32_t count = tile.count;
     bool is_widened = false;
     int finite = -1;  // not looked at yet
     prefetcher prefetch = prefetch_tile_after(stream, &tile);
-    const int64_t vectors = (rows + LANES - 1) / LANES;
-    prefetch_in_steps(&prefetch, (count * vectors / (2 * PANEL_TOKENS) + 1) * plan.depths +
-                                     panel_value_blocks(rows, value_width));
+    prefetch_in_steps(&prefetch, panel_steps(&plan, tile.count));
     for (int32_t first_row = 0; first_row < rows; first_row += ATTN_ROW_BLOCK) {
-      const int32_t n = rows - first_row < ATTN_ROW_BLOCK ? rows - first_row : ATTN_ROW_BLOCK;
-      visible_tokens visible[ATTN_ROW_BLOCK];
-      const rows_sight sight = see_tile(queries, first_row, n, &tile, visible);
-      if (!sight.any) continue;
-      if (!is_widened && !plan.in_pieces) widen_tile(stream, &tile, &plan.wide);
+      panel_block block;
+      if (!see_panel(queries, first_row, &tile, partial, &block)) continue;
+      if (!is_widened) widen_tile(stream, &tile, &plan.wide);
       is_widened = true;
-      tile_panel_scores(&plan, &tile, first_row, n, &prefetch);
-      float rescale[ATTN_ROW_BLOCK];
-      softmax_panel(queries, first_row, n, visible, sight.all, count, plan.scores, partial, rescale);
-      const int64_t stride = partial->accumulator_stride;
-      float *accumulator = partial->accumulator + first_row * stride;
-      if (!sight.all && finite < 0) {
-        if (plan.in_pieces) widen_tile(stream, &tile, &plan.wide);
-        finite = panel_is_finite(&plan.wide, count, value_width);
-      }
-      if (sight.all || finite) {
-        tile_panel_values(&plan, &tile, n, rescale, accumulator, stride, &prefetch);
-      } else {
-        masked_panel_values(&plan, visible, n, rescale, accumulator, stride);
-      }
+      if (!block.sight.all && finite < 0) finite = panel_is_finite(&plan.wide, tile.count, stream->value_width);
+      attend_wide_tile(&plan, tile.count, &block, partial, finite > 0, &prefetch);
     }
   }
 }
