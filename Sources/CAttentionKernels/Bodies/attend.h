@@ -375,6 +375,10 @@ static void attend(const attn_stream *stream, const attn_queries *queries,
 #endif
   if (is_attended_in_rows(stream, queries->rows)) {
     attend_rows(stream, queries, ranges, range_count, partial, workspace);
+#if INTEGER_PANELS
+  } else if (is_in_integer_panels(stream)) {
+    attend_integer_panels(stream, queries, ranges, range_count, partial, workspace);
+#endif
   } else {
     attend_panels(stream, queries, ranges, range_count, partial, workspace);
   }

@@ -11,6 +11,10 @@
 #endif
 #endif
 
+// Whether many query rows are multiplied like this too, in panels: where a vector of 16-bit integers holds a
+// whole group.
+#define INTEGER_PANELS (INTEGER_PRODUCTS && LANES == 16)
+
 enum {
   SHORTS = 2 * LANES,
   BLOCK_SHORTS = ATTN_GROUP / SHORTS,  // vectors of 16-bit integers a block of 32 elements takes
@@ -37,6 +41,29 @@ INLINE vint multiply_pairs(vshort a, vshort b) {
   const vint x = (vint)a, y = (vint)b;
   const vint low = ((vint)((vuint)x << 16) >> 16) * ((vint)((vuint)y << 16) >> 16);
   return low + (x >> 16) * (y >> 16);
+#endif
+}
+
+// Two 16-bit integers beside each other.
+typedef int32_t pair_of_shorts __attribute__((aligned(1), may_alias));
+
+// sum + multiply_pairs(a, b).
+INLINE vint add_pairs(vint sum, vshort a, vshort b) {
+#ifdef NATIVE_ADD_PAIRS
+  NATIVE_ADD_PAIRS(sum, a, b);
+  return sum;
+#else
+  return sum + multiply_pairs(a, b);
+#endif
+}
+
+// The same with the pair at `b` for all lanes.
+INLINE vint add_pair_at(vint sum, vshort a, const void *b) {
+#ifdef NATIVE_ADD_PAIR_AT
+  NATIVE_ADD_PAIR_AT(sum, a, b);
+  return sum;
+#else
+  return sum + multiply_pairs(a, (vshort)((vint){0} + *(const pair_of_shorts *)b));
 #endif
 }
 
