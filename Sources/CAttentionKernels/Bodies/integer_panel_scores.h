@@ -30,7 +30,7 @@ INLINE vshort round_shorts(vfloat first, vfloat second) {
                                  21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31);
 }
 
-static void pack_integer_queries(const attn_queries *queries, int64_t width, integer_panel_queries *out) {
+static __attribute__((noinline)) void pack_integer_queries(const attn_queries *queries, int64_t width, integer_panel_queries *out) {
   const int64_t groups = width / ATTN_GROUP;
   const vshort ones = (vshort){0} + 1;
   for (int32_t first = 0; first < queries->rows; first += PANEL_ROWS) {
@@ -81,7 +81,7 @@ INLINE void widen_key_piece_of(const int element, const char *const *rows, int64
   }
 }
 
-static void widen_key_piece(int element, const char *const *rows, int64_t first_group, int64_t groups,
+static __attribute__((noinline)) void widen_key_piece(int element, const char *const *rows, int64_t first_group, int64_t groups,
                             int16_t *out) {
   if (element == ATTN_ELEMENT_INT4) {
     widen_key_piece_of(ATTN_ELEMENT_INT4, rows, first_group * ATTN_INT4_GROUP_BYTES, groups, out);

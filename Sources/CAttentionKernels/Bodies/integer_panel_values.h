@@ -22,14 +22,20 @@ INLINE vshort blend_halves(vshort low, vshort high) {
                                  51, 20, 53, 22, 55, 24, 57, 26, 59, 28, 61, 30, 63);
 }
 
+#define WEIGHT_LIFT 0x1p40f
+
 // Rounds the weights of whole vectors of rows, `weights` having token t's at [t * ATTN_ROW_BLOCK], to 16 bits with
 // a factor a row. Weights are not negative; an odd last token is followed by a weight and a scale of zero.
 INLINE void round_panel_weights_of(const bool HAS_ZEROS, const float *weights, int32_t rows, int32_t pairs,
                                    const float *scales, const float *zeros, integer_panel_weights *out) {
   enum { STRIDE = ATTN_ROW_BLOCK };
-  float magnitudes[INTEGER_TOKENS];
+  // Lifted, so that no product is subnormal, which can cost a hundred cycles.
+  float lifted[INTEGER_TOKENS], magnitudes[INTEGER_TOKENS], lifted_zeros[INTEGER_TOKENS];
   for (int32_t t = 0; t < 2 * pairs; t += LANES) {
-    store(magnitudes + t, (vfloat)((vint)load(scales + t) & 0x7fffffff));
+    const vfloat scale = load(scales + t) * splat(WEIGHT_LIFT);
+    store(lifted + t, scale);
+    store(magnitudes + t, (vfloat)((vint)scale & 0x7fffffff));
+    if (HAS_ZEROS) store(lifted_zeros + t, load(zeros + t) * splat(WEIGHT_LIFT));
   }
   for (int32_t v = 0; v < rows; v += LANES) {
     // As integers NaN, of either sign, and infinity are larger than every number.
@@ -40,29 +46,29 @@ INLINE void round_panel_weights_of(const bool HAS_ZEROS, const float *weights, i
       UNROLL for (int j = 0; j < 2; j++) {
         const vfloat x = load(w + j * STRIDE);
         largest[j] = __builtin_elementwise_max(largest[j], (vuint)(x * splat(magnitudes[t + j])));
-        if (HAS_ZEROS) constants[j] = fma_vector(x, splat(zeros[t + j]), constants[j]);
+        if (HAS_ZEROS) constants[j] = fma_vector(x, splat(lifted_zeros[t + j]), constants[j]);
       }
     }
     const vuint most_bits = __builtin_elementwise_max(largest[0], largest[1]);
-    const vfloat most = max_vector((vfloat)most_bits, splat(1e-30f));
+    const vfloat most = max_vector((vfloat)most_bits, splat(1e-30f * WEIGHT_LIFT));
     const vint is_finite = (vint)(most_bits < 0x7f800000u);
     const vfloat forward = splat(32767) / most;
-    store(out->factors + v, select_vector(is_finite, most * splat(1.0f / 32767), splat(NAN)));
-    store(out->constants + v, constants[0] + constants[1]);
+    store(out->factors + v, select_vector(is_finite, most * splat(1 / (32767 * WEIGHT_LIFT)), splat(NAN)));
+    store(out->constants + v, (constants[0] + constants[1]) * splat(1 / WEIGHT_LIFT));
     // The first token's integer is the low half of its sum, the second one's comes to lie in the high half.
     const vfloat magic = splat(0x1.8p23f), half = splat(0x1p15f);
     const vfloat forward_high = forward * splat(0x1p16f);
     w = weights + v;
     int32_t *to = out->pairs + v;
     for (int32_t t = 0; t < 2 * pairs; t += 2, w += 2 * STRIDE, to += STRIDE) {
-      const vfloat low = fma_vector(load(w) * splat(scales[t]), forward, magic);
-      const vfloat high = fma_vector(load(w + STRIDE) * splat(scales[t + 1]), forward_high, half);
+      const vfloat low = fma_vector(load(w) * splat(lifted[t]), forward, magic);
+      const vfloat high = fma_vector(load(w + STRIDE) * splat(lifted[t + 1]), forward_high, half);
       *(vshort_any *)to = blend_halves((vshort)low, (vshort)__builtin_convertvector(high, vint));
     }
   }
 }
 
-static void round_panel_weights(bool has_zeros, const float *weights, int32_t rows, int32_t pairs,
+static __attribute__((noinline)) void round_panel_weights(bool has_zeros, const float *weights, int32_t rows, int32_t pairs,
                                 const float *scales, const float *zeros, integer_panel_weights *out) {
   if (has_zeros) {
     round_panel_weights_of(true, weights, rows, pairs, scales, zeros, out);
@@ -83,7 +89,7 @@ INLINE void pair_columns_of(const int element, const char *const *rows, int64_t 
   }
 }
 
-static void pair_columns(int element, const char *const *rows, int64_t group, int32_t pairs, int16_t *out) {
+static __attribute__((noinline)) void pair_columns(int element, const char *const *rows, int64_t group, int32_t pairs, int16_t *out) {
   if (element == ATTN_ELEMENT_INT4) {
     pair_columns_of(ATTN_ELEMENT_INT4, rows, group * ATTN_INT4_GROUP_BYTES, pairs, out);
   } else {
