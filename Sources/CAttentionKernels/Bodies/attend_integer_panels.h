@@ -70,16 +70,21 @@ static integer_panel_plan plan_integer_panels(const attn_stream *stream, const a
   return plan;
 }
 
-// The scales of both sides; those past an odd number of tokens, which stand beside the last one, are zeros.
+// Tokens that the value product takes, those past the last one with weights and scales of zero.
+INLINE int32_t weighted_tokens(int32_t count) { return (count + WEIGHT_STEP - 1) / WEIGHT_STEP * WEIGHT_STEP; }
+
+// The scales of both sides.
 static void gather_panel_scales(const integer_panel_plan *plan, const tile *tile) {
   const int32_t count = tile->count;
   gather_scales(plan->key_element, tile->keys, count, plan->key_groups, plan->key_scales);
   if (plan->value_scales != plan->key_scales) {
     gather_scales(plan->value_element, tile->values, count, plan->value_groups, plan->value_scales);
   }
-  for (int64_t g = 0; count % 2 != 0 && g < plan->value_groups; g++) {
-    plan->value_scales->scales[g * INTEGER_TOKENS + count] = 0;
-    plan->value_scales->zeros[g * INTEGER_TOKENS + count] = 0;
+  for (int32_t t = count; t < weighted_tokens(count); t++) {
+    for (int64_t g = 0; g < plan->value_groups; g++) {
+      plan->value_scales->scales[g * INTEGER_TOKENS + t] = 0;
+      plan->value_scales->zeros[g * INTEGER_TOKENS + t] = 0;
+    }
   }
 }
 
@@ -128,15 +133,14 @@ static void tile_integer_scores(const integer_panel_plan *plan, const tile *tile
 static void tile_integer_values(const integer_panel_plan *plan, const tile *tile, int32_t rows, bool is_paired,
                                 const float *rescale, float *accumulator, int64_t stride,
                                 prefetcher *prefetch) {
-  const int32_t pairs = (tile->count + 1) / 2;
-  if (tile->count % 2 != 0) {
-    memset(plan->scores + tile->count * ATTN_ROW_BLOCK, 0, sizeof(float) * ATTN_ROW_BLOCK);
-  }
+  const int32_t tokens = weighted_tokens(tile->count), pairs = tokens / 2;
+  memset(plan->scores + tile->count * ATTN_ROW_BLOCK, 0,
+         sizeof(float) * (size_t)((tokens - tile->count) * ATTN_ROW_BLOCK));
   for (int64_t g = 0; g < plan->value_groups; g++) {
     int16_t *values = plan->values;
     if (plan->is_shared) values += g * TOKEN_PAIRS * GROUP_PAIR_SHORTS;
     if (!is_paired) pair_columns(plan->value_element, tile->values, g, pairs, values);
-    round_panel_weights(plan->value_element == ATTN_ELEMENT_INT4, plan->scores, rows, pairs,
+    round_panel_weights(plan->value_element == ATTN_ELEMENT_INT4, plan->scores, rows, tokens,
                         plan->value_scales->scales + g * INTEGER_TOKENS,
                         plan->value_scales->zeros + g * INTEGER_TOKENS, plan->weights);
     integer_panel_columns(rows, values, pairs, plan->weights, accumulator + g * ATTN_GROUP, stride, rescale,
@@ -148,7 +152,7 @@ static void tile_integer_values(const integer_panel_plan *plan, const tile *tile
 INLINE int64_t tile_looks(const integer_panel_plan *plan, int32_t rows, int32_t count) {
   const int64_t pieces = (count + KEY_PIECE_TOKENS - 1) / KEY_PIECE_TOKENS;
   return pieces * panel_vectors(rows, 0) * plan->key_groups +
-         plan->value_groups * integer_panel_looks(rows, (count + 1) / 2);
+         plan->value_groups * integer_panel_looks(rows, weighted_tokens(count) / 2);
 }
 
 static void attend_integer_panels(const attn_stream *stream, const attn_queries *queries,

@@ -6,6 +6,7 @@ enum {
   TOKEN_PAIRS = INTEGER_TOKENS / 2,
   GROUP_PAIR_SHORTS = 2 * ATTN_GROUP,  // a pair of tokens' integers of a group
   INTEGER_PANEL_ROWS = 12,             // of a block: 24 vectors of sums
+  WEIGHT_STEP = 4,                     // tokens whose weights are rounded at a time
   PAIR_CHUNK = 8,                      // pairs of tokens between two looks at the memory
 };
 
@@ -16,22 +17,16 @@ typedef struct integer_panel_weights {
   float constants[ATTN_ROW_BLOCK];  // sums of weights times zeros
 } integer_panel_weights;
 
-// The low halves of the first vector's lanes and the high ones of the second's.
-INLINE vshort blend_halves(vshort low, vshort high) {
-  return __builtin_shufflevector(low, high, 0, 33, 2, 35, 4, 37, 6, 39, 8, 41, 10, 43, 12, 45, 14, 47, 16, 49, 18,
-                                 51, 20, 53, 22, 55, 24, 57, 26, 59, 28, 61, 30, 63);
-}
-
 #define WEIGHT_LIFT 0x1p40f
 
 // Rounds the weights of whole vectors of rows, `weights` having token t's at [t * ATTN_ROW_BLOCK], to 16 bits with
-// a factor a row. Weights are not negative; an odd last token is followed by a weight and a scale of zero.
-INLINE void round_panel_weights_of(const bool HAS_ZEROS, const float *weights, int32_t rows, int32_t pairs,
+// a factor a row. Weights are not negative; `tokens` is a multiple of WEIGHT_STEP.
+INLINE void round_panel_weights_of(const bool HAS_ZEROS, const float *weights, int32_t rows, int32_t tokens,
                                    const float *scales, const float *zeros, integer_panel_weights *out) {
   enum { STRIDE = ATTN_ROW_BLOCK };
   // Lifted, so that no product is subnormal, which can cost a hundred cycles.
   float lifted[INTEGER_TOKENS], magnitudes[INTEGER_TOKENS], lifted_zeros[INTEGER_TOKENS];
-  for (int32_t t = 0; t < 2 * pairs; t += LANES) {
+  for (int32_t t = 0; t < tokens; t += LANES) {
     const vfloat scale = load(scales + t) * splat(WEIGHT_LIFT);
     store(lifted + t, scale);
     store(magnitudes + t, (vfloat)((vint)scale & 0x7fffffff));
@@ -39,41 +34,50 @@ INLINE void round_panel_weights_of(const bool HAS_ZEROS, const float *weights, i
   }
   for (int32_t v = 0; v < rows; v += LANES) {
     // As integers NaN, of either sign, and infinity are larger than every number.
-    vuint largest[2] = {{0}, {0}};
-    vfloat constants[2] = {splat(0), splat(0)};
+    vuint largest[WEIGHT_STEP];
+    vfloat constants[WEIGHT_STEP];
+    UNROLL for (int j = 0; j < WEIGHT_STEP; j++) {
+      largest[j] = (vuint){0};
+      constants[j] = splat(0);
+    }
     const float *w = weights + v;
-    for (int32_t t = 0; t < 2 * pairs; t += 2, w += 2 * STRIDE) {
-      UNROLL for (int j = 0; j < 2; j++) {
+    for (int32_t t = 0; t < tokens; t += WEIGHT_STEP, w += WEIGHT_STEP * STRIDE) {
+      UNROLL for (int j = 0; j < WEIGHT_STEP; j++) {
         const vfloat x = load(w + j * STRIDE);
         largest[j] = __builtin_elementwise_max(largest[j], (vuint)(x * splat(magnitudes[t + j])));
         if (HAS_ZEROS) constants[j] = fma_vector(x, splat(lifted_zeros[t + j]), constants[j]);
       }
     }
-    const vuint most_bits = __builtin_elementwise_max(largest[0], largest[1]);
-    const vfloat most = max_vector((vfloat)most_bits, splat(1e-30f * WEIGHT_LIFT));
-    const vint is_finite = (vint)(most_bits < 0x7f800000u);
-    const vfloat forward = splat(32767) / most;
+    UNROLL for (int j = 1; j < WEIGHT_STEP; j++) {
+      largest[0] = __builtin_elementwise_max(largest[0], largest[j]);
+      constants[0] = constants[0] + constants[j];
+    }
+    const vfloat most = max_vector((vfloat)largest[0], splat(1e-30f * WEIGHT_LIFT));
+    const vint is_finite = (vint)(largest[0] < 0x7f800000u);
     store(out->factors + v, select_vector(is_finite, most * splat(1 / (32767 * WEIGHT_LIFT)), splat(NAN)));
-    store(out->constants + v, (constants[0] + constants[1]) * splat(1 / WEIGHT_LIFT));
+    store(out->constants + v, constants[0] * splat(1 / WEIGHT_LIFT));
     // The first token's integer is the low half of its sum, the second one's comes to lie in the high half.
+    const vfloat forward = splat(32767) / most, forward_high = forward * splat(0x1p16f);
     const vfloat magic = splat(0x1.8p23f), half = splat(0x1p15f);
-    const vfloat forward_high = forward * splat(0x1p16f);
     w = weights + v;
     int32_t *to = out->pairs + v;
-    for (int32_t t = 0; t < 2 * pairs; t += 2, w += 2 * STRIDE, to += STRIDE) {
-      const vfloat low = fma_vector(load(w) * splat(lifted[t]), forward, magic);
-      const vfloat high = fma_vector(load(w + STRIDE) * splat(lifted[t + 1]), forward_high, half);
-      *(vshort_any *)to = blend_halves((vshort)low, (vshort)__builtin_convertvector(high, vint));
+    for (int32_t t = 0; t < tokens; t += WEIGHT_STEP, w += WEIGHT_STEP * STRIDE, to += WEIGHT_STEP / 2 * STRIDE) {
+      UNROLL for (int j = 0; j < WEIGHT_STEP; j += 2) {
+        const vfloat low = fma_vector(load(w + j * STRIDE) * splat(lifted[t + j]), forward, magic);
+        const vfloat high = fma_vector(load(w + (j + 1) * STRIDE) * splat(lifted[t + j + 1]), forward_high, half);
+        const vint both = ((vint)low & 0xffff) | (__builtin_convertvector(high, vint) & ~0xffff);
+        store((float *)(to + j / 2 * STRIDE), (vfloat)both);
+      }
     }
   }
 }
 
-static __attribute__((noinline)) void round_panel_weights(bool has_zeros, const float *weights, int32_t rows, int32_t pairs,
+static __attribute__((noinline)) void round_panel_weights(bool has_zeros, const float *weights, int32_t rows, int32_t tokens,
                                 const float *scales, const float *zeros, integer_panel_weights *out) {
   if (has_zeros) {
-    round_panel_weights_of(true, weights, rows, pairs, scales, zeros, out);
+    round_panel_weights_of(true, weights, rows, tokens, scales, zeros, out);
   } else {
-    round_panel_weights_of(false, weights, rows, pairs, scales, zeros, out);
+    round_panel_weights_of(false, weights, rows, tokens, scales, zeros, out);
   }
 }
 
