@@ -1,7 +1,7 @@
 // The attend primitive: for every tile of tokens, the scores of all query rows, the running
 // softmax, and the value product. How a tile is read depends on how many query rows share it: with
 // few rows, here, stored elements are widened in registers, straight from the cache; with more the
-// tile is widened to float32 once, see attend_panels.h.
+// tile is widened to float32 once, see attend_panels.h, or to 16-bit integers, see attend_integer_panels.h.
 
 // KEYS_BY_CHANNEL reads keys in place too: the scales of a group's channels go into its queries.
 // KEYS_INTEGER multiplies integers.
@@ -373,12 +373,14 @@ static void attend(const attn_stream *stream, const attn_queries *queries,
     return;
   }
 #endif
+#if INTEGER_PANELS
+  if (is_in_integer_panels(stream, queries->rows)) {
+    attend_integer_panels(stream, queries, ranges, range_count, partial, workspace);
+    return;
+  }
+#endif
   if (is_attended_in_rows(stream, queries->rows)) {
     attend_rows(stream, queries, ranges, range_count, partial, workspace);
-#if INTEGER_PANELS
-  } else if (is_in_integer_panels(stream)) {
-    attend_integer_panels(stream, queries, ranges, range_count, partial, workspace);
-#endif
   } else {
     attend_panels(stream, queries, ranges, range_count, partial, workspace);
   }

@@ -11,10 +11,21 @@ typedef struct integer_panel_scratch {
 
 _Static_assert(sizeof(integer_panel_scratch) <= ATTN_INTEGER_BYTES, "the workspace of integer panels");
 _Static_assert(PANEL_ROWS == ATTN_ROW_BLOCK, "a block of rows is a panel");
-_Static_assert(INTEGER_TOKENS % KEY_PIECE_TOKENS == 0 && KEY_PIECE_TOKENS <= TILE_SLACK, "whole pieces of a tile");
+_Static_assert(INTEGER_TOKENS % KEY_PIECE_TOKENS == 0 && KEY_PIECE_TOKENS <= TILE_SLACK, "pieces of keys");
+_Static_assert(INTEGER_TOKENS % WEIGHT_STEP == 0 && WEIGHT_STEP <= TILE_SLACK, "steps of weights");
 
-INLINE bool is_in_integer_panels(const attn_stream *stream) {
-  return is_integer_row(stream->key_element, stream->key_width) &&
+// The fewest query rows that go through panels of sixteen, measured: where a product of pairs and its sum are
+// one instruction, as soon as rows in place are widened to float32.
+enum {
+#ifdef NATIVE_ADD_PAIRS
+  LEAST_INTEGER_PANEL_ROWS = MOST_INTEGER_ROWS + 1,
+#else
+  LEAST_INTEGER_PANEL_ROWS = DOT_ROWS + 1,
+#endif
+};
+
+INLINE bool is_in_integer_panels(const attn_stream *stream, int32_t rows) {
+  return rows >= LEAST_INTEGER_PANEL_ROWS && is_integer_row(stream->key_element, stream->key_width) &&
          is_integer_row(stream->value_is_key_prefix ? stream->key_element : stream->value_element,
                         stream->value_width);
 }
@@ -71,7 +82,9 @@ static integer_panel_plan plan_integer_panels(const attn_stream *stream, const a
 }
 
 // Tokens that the value product takes, those past the last one with weights and scales of zero.
-INLINE int32_t weighted_tokens(int32_t count) { return (count + WEIGHT_STEP - 1) / WEIGHT_STEP * WEIGHT_STEP; }
+INLINE int32_t weighted_tokens(int32_t count) {
+  return (count + WEIGHT_STEP - 1) / WEIGHT_STEP * WEIGHT_STEP;
+}
 
 // The scales of both sides.
 static void gather_panel_scales(const integer_panel_plan *plan, const tile *tile) {
@@ -130,8 +143,8 @@ static void tile_integer_scores(const integer_panel_plan *plan, const tile *tile
 }
 
 // accumulator = rescale * accumulator + weights * values of a tile that every row may touch.
-static void tile_integer_values(const integer_panel_plan *plan, const tile *tile, int32_t rows, bool is_paired,
-                                const float *rescale, float *accumulator, int64_t stride,
+static void tile_integer_values(const integer_panel_plan *plan, const tile *tile, int32_t rows,
+                                bool is_paired, const float *rescale, float *accumulator, int64_t stride,
                                 prefetcher *prefetch) {
   const int32_t tokens = weighted_tokens(tile->count), pairs = tokens / 2;
   memset(plan->scores + tile->count * ATTN_ROW_BLOCK, 0,
@@ -191,7 +204,8 @@ static void attend_integer_panels(const attn_stream *stream, const attn_queries 
       float *accumulator = partial->accumulator + first_row * stride;
       if (!sight.all && finite < 0) finite = integer_panel_is_finite(&plan, count);
       if (sight.all || finite) {
-        tile_integer_values(&plan, &tile, n, values == VALUES_IN_PAIRS, rescale, accumulator, stride, &prefetch);
+        tile_integer_values(&plan, &tile, n, values == VALUES_IN_PAIRS, rescale, accumulator, stride,
+                            &prefetch);
         values = plan.is_shared ? VALUES_IN_PAIRS : VALUES_UNREAD;
       } else {
         if (values != VALUES_WIDENED) {

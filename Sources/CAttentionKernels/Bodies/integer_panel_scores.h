@@ -26,11 +26,11 @@ INLINE vshort round_shorts(vfloat first, vfloat second) {
   typedef int16_t half_vshort __attribute__((vector_size(LANES * 2)));
   const half_vshort a = __builtin_convertvector((vint)(first + splat(0x1.8p23f)), half_vshort);
   const half_vshort b = __builtin_convertvector((vint)(second + splat(0x1.8p23f)), half_vshort);
-  return __builtin_shufflevector(a, b, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20,
-                                 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31);
+  return __builtin_shufflevector(a, b, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19,
+                                 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31);
 }
 
-static __attribute__((noinline)) void pack_integer_queries(const attn_queries *queries, int64_t width, integer_panel_queries *out) {
+static void pack_integer_queries(const attn_queries *queries, int64_t width, integer_panel_queries *out) {
   const int64_t groups = width / ATTN_GROUP;
   const vshort ones = (vshort){0} + 1;
   for (int32_t first = 0; first < queries->rows; first += PANEL_ROWS) {
@@ -81,7 +81,7 @@ INLINE void widen_key_piece_of(const int element, const char *const *rows, int64
   }
 }
 
-static __attribute__((noinline)) void widen_key_piece(int element, const char *const *rows, int64_t first_group, int64_t groups,
+static void widen_key_piece(int element, const char *const *rows, int64_t first_group, int64_t groups,
                             int16_t *out) {
   if (element == ATTN_ELEMENT_INT4) {
     widen_key_piece_of(ATTN_ELEMENT_INT4, rows, first_group * ATTN_INT4_GROUP_BYTES, groups, out);
@@ -113,7 +113,9 @@ INLINE void integer_panel_scores_of(const int VECTORS, const bool HAS_ZEROS, con
     UNROLL for (int i = 0; i < KEY_PIECE_TOKENS; i++) dots[i] = (vint){0};
     UNROLL for (int k = 0; k < ATTN_GROUP / 2; k++) {
       vshort q[PANEL_VECTORS];
-      UNROLL for (int v = 0; v < VECTORS; v++) q[v] = *(const vshort_any *)(queries + (k * VECTORS + v) * SHORTS);
+      UNROLL for (int v = 0; v < VECTORS; v++) {
+        q[v] = *(const vshort_any *)(queries + (k * VECTORS + v) * SHORTS);
+      }
       UNROLL for (int t = 0; t < TOKENS; t++) {
         const int16_t *n = keys + t * ATTN_GROUP + 2 * k;
         if (VECTORS == 1) {
@@ -121,7 +123,9 @@ INLINE void integer_panel_scores_of(const int VECTORS, const bool HAS_ZEROS, con
           continue;
         }
         const vshort pair = (vshort)((vint){0} + *(const pair_of_shorts *)n);
-        UNROLL for (int v = 0; v < VECTORS; v++) dots[t * VECTORS + v] = add_pairs(dots[t * VECTORS + v], q[v], pair);
+        UNROLL for (int v = 0; v < VECTORS; v++) {
+          dots[t * VECTORS + v] = add_pairs(dots[t * VECTORS + v], q[v], pair);
+        }
       }
     }
     UNROLL for (int t = 0; t < TOKENS; t++) {

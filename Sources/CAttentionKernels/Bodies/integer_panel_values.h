@@ -17,14 +17,14 @@ typedef struct integer_panel_weights {
   float constants[ATTN_ROW_BLOCK];  // sums of weights times zeros
 } integer_panel_weights;
 
+// Lifts products of weights and scales past subnormal numbers, which can cost a hundred cycles.
 #define WEIGHT_LIFT 0x1p40f
 
-// Rounds the weights of whole vectors of rows, `weights` having token t's at [t * ATTN_ROW_BLOCK], to 16 bits with
-// a factor a row. Weights are not negative; `tokens` is a multiple of WEIGHT_STEP.
+// Rounds the weights of whole vectors of rows, `weights` having token t's at [t * ATTN_ROW_BLOCK], to 16 bits
+// with a factor a row. Weights are not negative; `tokens` is a multiple of WEIGHT_STEP.
 INLINE void round_panel_weights_of(const bool HAS_ZEROS, const float *weights, int32_t rows, int32_t tokens,
                                    const float *scales, const float *zeros, integer_panel_weights *out) {
   enum { STRIDE = ATTN_ROW_BLOCK };
-  // Lifted, so that no product is subnormal, which can cost a hundred cycles.
   float lifted[INTEGER_TOKENS], magnitudes[INTEGER_TOKENS], lifted_zeros[INTEGER_TOKENS];
   for (int32_t t = 0; t < tokens; t += LANES) {
     const vfloat scale = load(scales + t) * splat(WEIGHT_LIFT);
@@ -61,18 +61,18 @@ INLINE void round_panel_weights_of(const bool HAS_ZEROS, const float *weights, i
     const vfloat magic = splat(0x1.8p23f), half = splat(0x1p15f);
     w = weights + v;
     int32_t *to = out->pairs + v;
-    for (int32_t t = 0; t < tokens; t += WEIGHT_STEP, w += WEIGHT_STEP * STRIDE, to += WEIGHT_STEP / 2 * STRIDE) {
-      UNROLL for (int j = 0; j < WEIGHT_STEP; j += 2) {
-        const vfloat low = fma_vector(load(w + j * STRIDE) * splat(lifted[t + j]), forward, magic);
-        const vfloat high = fma_vector(load(w + (j + 1) * STRIDE) * splat(lifted[t + j + 1]), forward_high, half);
-        const vint both = ((vint)low & 0xffff) | (__builtin_convertvector(high, vint) & ~0xffff);
-        store((float *)(to + j / 2 * STRIDE), (vfloat)both);
+    for (int32_t t = 0; t < tokens; t += WEIGHT_STEP) {
+      UNROLL for (int j = 0; j < WEIGHT_STEP; j += 2, w += 2 * STRIDE, to += STRIDE) {
+        const vfloat one = load(w) * splat(lifted[t + j]), two = load(w + STRIDE) * splat(lifted[t + j + 1]);
+        const vint low = (vint)fma_vector(one, forward, magic);
+        const vint high = __builtin_convertvector(fma_vector(two, forward_high, half), vint);
+        store((float *)to, (vfloat)((low & 0xffff) | (high & ~0xffff)));
       }
     }
   }
 }
 
-static __attribute__((noinline)) void round_panel_weights(bool has_zeros, const float *weights, int32_t rows, int32_t tokens,
+static void round_panel_weights(bool has_zeros, const float *weights, int32_t rows, int32_t tokens,
                                 const float *scales, const float *zeros, integer_panel_weights *out) {
   if (has_zeros) {
     round_panel_weights_of(true, weights, rows, tokens, scales, zeros, out);
@@ -85,15 +85,15 @@ static __attribute__((noinline)) void round_panel_weights(bool has_zeros, const 
 INLINE void pair_columns_of(const int element, const char *const *rows, int64_t offset, int32_t pairs,
                             int16_t *out) {
   for (int32_t p = 0; p < pairs; p++, out += GROUP_PAIR_SHORTS) {
+    const char *one = rows[2 * p] + offset, *two = rows[2 * p + 1] + offset;
     vshort low, high;
-    pair_tokens(load_shorts(element, rows[2 * p] + offset, 0), load_shorts(element, rows[2 * p + 1] + offset, 0),
-                &low, &high);
+    pair_tokens(load_shorts(element, one, 0), load_shorts(element, two, 0), &low, &high);
     *(vshort_any *)out = low;
     *(vshort_any *)(out + SHORTS) = high;
   }
 }
 
-static __attribute__((noinline)) void pair_columns(int element, const char *const *rows, int64_t group, int32_t pairs, int16_t *out) {
+static void pair_columns(int element, const char *const *rows, int64_t group, int32_t pairs, int16_t *out) {
   if (element == ATTN_ELEMENT_INT4) {
     pair_columns_of(ATTN_ELEMENT_INT4, rows, group * ATTN_INT4_GROUP_BYTES, pairs, out);
   } else {
