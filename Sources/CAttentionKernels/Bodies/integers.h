@@ -1,4 +1,4 @@
-// Integer products of few query rows with rows of INT8 and INT4. What multiplies a row's integers,
+// Integer products of query rows with rows of INT8 and INT4. What multiplies a row's integers,
 // queries in scores and softmax weights times scales in the value product, is rounded to 16 bits, so
 // that one instruction multiplies two integers a lane and adds the pairs exactly. See
 // Documentation/Kernels.md for the error of that.
