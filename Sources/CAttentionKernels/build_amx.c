@@ -11,6 +11,7 @@
 #define TARGET "avx2,fma,f16c"
 #else
 #define TABLE_NAME "amx"
+#define HAS_PAIR_SUMS 1
 #define TARGET "amx-tile,amx-bf16,avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,avx2,fma,f16c"
 #endif
 #include "avx512_build.h"

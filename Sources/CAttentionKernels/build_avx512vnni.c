@@ -4,5 +4,6 @@
 #define TABLE attn_table_avx512vnni
 #define TABLE_NAME "avx512vnni"
 #define TARGET "avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,avx2,fma,f16c"
+#define HAS_PAIR_SUMS 1
 #include "avx512_build.h"
 #endif

@@ -5,6 +5,7 @@
 //   VECTOR_REGISTERS     16 or 32: how large a block of accumulators may be
 //   NATIVE_MAX           optional, a vector maximum that is one instruction
 //   NATIVE_MULTIPLY_PAIRS  optional, products of pairs of 16-bit integers, added, in one instruction
+//   NATIVE_ADD_PAIRS     optional, the same and the sum of it in one; then NATIVE_ADD_PAIR_AT too
 //   NATIVE_SPREAD        optional, small elements spread over lanes by a byte shuffle: NATIVE_SPREAD_16,
 //                        NATIVE_SPREAD_8 and NATIVE_SPREAD_8_TO_16
 //   NATIVE_LOOKUP        optional, a lookup in a table of 16 floats that is one instruction
@@ -37,6 +38,11 @@
 #include "panel_softmax.h"
 #include "attend_panels.h"
 #include "attend_pieces.h"
+#if INTEGER_PANELS
+#include "integer_panel_scores.h"
+#include "integer_panel_values.h"
+#include "attend_integer_panels.h"
+#endif
 #if HAS_TILES
 #include "tiles.h"
 #include "tile_split.h"

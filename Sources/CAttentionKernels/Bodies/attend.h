@@ -1,7 +1,7 @@
 // The attend primitive: for every tile of tokens, the scores of all query rows, the running
 // softmax, and the value product. How a tile is read depends on how many query rows share it: with
 // few rows, here, stored elements are widened in registers, straight from the cache; with more the
-// tile is widened to float32 once, see attend_panels.h.
+// tile is widened to float32 once, see attend_panels.h, or to 16-bit integers, see attend_integer_panels.h.
 
 // KEYS_BY_CHANNEL reads keys in place too: the scales of a group's channels go into its queries.
 // KEYS_INTEGER multiplies integers.
@@ -348,7 +348,7 @@ static void attend_rows(const attn_stream *stream, const attn_queries *queries,
         .steps = (int32_t)((count + PRODUCT_CHUNK - 1) / PRODUCT_CHUNK * passes),
     };
     if (next_values.count) {
-      if (FETCHES_BY_LINE) prepared.values.fetch.by_line = tile.next_values;
+      if (fetches_by_line(stream->value_element)) prepared.values.fetch.by_line = tile.next_values;
       else prepared.values.fetch.by_row = &next_values;
     }
 
@@ -373,6 +373,12 @@ static void attend(const attn_stream *stream, const attn_queries *queries,
 #if HAS_TILES
   if (is_in_tiles(stream, queries->rows)) {
     attend_tiles(stream, queries, ranges, range_count, partial, workspace);
+    return;
+  }
+#endif
+#if INTEGER_PANELS
+  if (is_in_integer_panels(stream, queries->rows)) {
+    attend_integer_panels(stream, queries, ranges, range_count, partial, workspace);
     return;
   }
 #endif

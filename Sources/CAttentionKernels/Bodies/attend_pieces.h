@@ -12,15 +12,22 @@ enum {
   PIECED_TILE_TOKENS = 2 * PIECE_TOKENS,
 };
 
-// BODY with `element` as a constant, of those that come here: all but float32 are attended by matrix tiles where
-// there are any.
+// BODY with `element` as a constant, of those that come here: INT8 and INT4 are multiplied as integers, and by
+// matrix tiles, where there are any, all but float32 are attended.
 #if HAS_TILES
 #define FOR_PIECED_ELEMENT(element, BODY) \
   if ((element) == ATTN_ELEMENT_F32) BODY(ATTN_ELEMENT_F32);
 INLINE bool is_pieced_element(int element) { return element == ATTN_ELEMENT_F32; }
 #else
-#define FOR_PIECED_ELEMENT FOR_ELEMENT
-INLINE bool is_pieced_element(int element) { return element != ATTN_ELEMENT_CUSTOM; }
+#define FOR_PIECED_ELEMENT(element, BODY)                   \
+  switch (element) {                                        \
+    case ATTN_ELEMENT_F32: BODY(ATTN_ELEMENT_F32); break;   \
+    case ATTN_ELEMENT_F16: BODY(ATTN_ELEMENT_F16); break;   \
+    case ATTN_ELEMENT_BF16: BODY(ATTN_ELEMENT_BF16); break; \
+    case ATTN_ELEMENT_FP8: BODY(ATTN_ELEMENT_FP8); break;   \
+    default: break;                                         \
+  }
+INLINE bool is_pieced_element(int element) { return is_plain(element) || element == ATTN_ELEMENT_FP8; }
 #endif
 
 // Whether tiles are widened in pieces: whole groups of elements, and one panel of queries.
@@ -28,9 +35,7 @@ INLINE bool is_in_pieces(const attn_stream *stream, int32_t rows) {
   if (!is_pieced_element(stream->key_element)) return false;
   if (!stream->value_is_key_prefix && !is_pieced_element(stream->value_element)) return false;
   return FETCHES_BY_LINE && PANEL_ROWS == ATTN_ROW_BLOCK && PIECE_COLUMNS % ATTN_GROUP == 0 &&
-         rows <= PANEL_ROWS && stream->key_width % ATTN_GROUP == 0 && stream->value_width % ATTN_GROUP == 0 &&
-         !is_copied(stream->key_element, stream->key_width) &&
-         (stream->value_is_key_prefix || !is_copied(stream->value_element, stream->value_width));
+         rows <= PANEL_ROWS && stream->key_width % ATTN_GROUP == 0 && stream->value_width % ATTN_GROUP == 0;
 }
 
 // Some columns of some rows of a tile.

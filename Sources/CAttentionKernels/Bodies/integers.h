@@ -1,4 +1,4 @@
-// Integer products of few query rows with rows of INT8 and INT4. What multiplies a row's integers,
+// Integer products of query rows with rows of INT8 and INT4. What multiplies a row's integers,
 // queries in scores and softmax weights times scales in the value product, is rounded to 16 bits, so
 // that one instruction multiplies two integers a lane and adds the pairs exactly. See
 // Documentation/Kernels.md for the error of that.
@@ -10,6 +10,10 @@
 #define INTEGER_PRODUCTS 0
 #endif
 #endif
+
+// Whether many query rows are multiplied like this too, in panels: where a vector of 16-bit integers holds a
+// whole group.
+#define INTEGER_PANELS (INTEGER_PRODUCTS && LANES == 16)
 
 enum {
   SHORTS = 2 * LANES,
@@ -37,6 +41,29 @@ INLINE vint multiply_pairs(vshort a, vshort b) {
   const vint x = (vint)a, y = (vint)b;
   const vint low = ((vint)((vuint)x << 16) >> 16) * ((vint)((vuint)y << 16) >> 16);
   return low + (x >> 16) * (y >> 16);
+#endif
+}
+
+// Two 16-bit integers beside each other.
+typedef int32_t pair_of_shorts __attribute__((aligned(1), may_alias));
+
+// sum + multiply_pairs(a, b).
+INLINE vint add_pairs(vint sum, vshort a, vshort b) {
+#ifdef NATIVE_ADD_PAIRS
+  NATIVE_ADD_PAIRS(sum, a, b);
+  return sum;
+#else
+  return sum + multiply_pairs(a, b);
+#endif
+}
+
+// The same with the pair at `b` for all lanes.
+INLINE vint add_pair_at(vint sum, vshort a, const void *b) {
+#ifdef NATIVE_ADD_PAIR_AT
+  NATIVE_ADD_PAIR_AT(sum, a, b);
+  return sum;
+#else
+  return sum + multiply_pairs(a, (vshort)((vint){0} + *(const pair_of_shorts *)b));
 #endif
 }
 

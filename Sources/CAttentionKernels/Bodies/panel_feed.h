@@ -28,11 +28,7 @@ INLINE void feed_panel_row(const int element, panel_feed *f) {
   f->left--;
   for (int64_t i = 0; i < columns; i += ATTN_GROUP, to += ATTN_GROUP) {
     vfloat y[GROUP_VECTORS];
-    if (is_blocked(element)) {
-      load_block(element, row, i, y);
-    } else {
-      UNROLL for (int v = 0; v < GROUP_VECTORS; v++) y[v] = load_element(element, row, i + v * LANES);
-    }
+    UNROLL for (int v = 0; v < GROUP_VECTORS; v++) y[v] = load_element(element, row, i + v * LANES);
     UNROLL for (int v = 0; v < GROUP_VECTORS; v++) store(to + v * LANES, y[v]);
   }
   for (int32_t j = 0; j < f->fetched_at_once && f->fetched_left > 0; j++, f->fetched_left--) {

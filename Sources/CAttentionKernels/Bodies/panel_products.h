@@ -145,7 +145,7 @@ INLINE vfloat add_neighbours(vfloat a, vfloat b) {
 }
 
 // PAIRS pairs of elements of PANEL_TOKENS rows of keys.
-INLINE void add_pairs(const int PAIRS, const float *keys, int64_t key_stride, const float *queries,
+INLINE void add_element_pairs(const int PAIRS, const float *keys, int64_t key_stride, const float *queries,
                       vfloat sums[PANEL_TOKENS][2]) {
   vfloat q[4];
   UNROLL for (int j = 0; j < 2 * PAIRS; j++) q[j] = load(queries + j * LANES);
@@ -166,9 +166,9 @@ INLINE void paired_scores_of(const int element, const float *keys, int64_t key_s
   int64_t i = 0;
   for (; i + STEP <= depth; i += STEP) {
     if (FETCHES_BY_LINE) feed_panel(element, feed);
-    add_pairs(STEP / 2, keys + i, key_stride, queries + i * LANES, sums);
+    add_element_pairs(STEP / 2, keys + i, key_stride, queries + i * LANES, sums);
   }
-  for (; i + 2 <= depth; i += 2) add_pairs(1, keys + i, key_stride, queries + i * LANES, sums);
+  for (; i + 2 <= depth; i += 2) add_element_pairs(1, keys + i, key_stride, queries + i * LANES, sums);
   if (i < depth) {
     // Rows of an odd width: nothing past their end.
     float last[PANEL_TOKENS][2];
@@ -176,7 +176,7 @@ INLINE void paired_scores_of(const int element, const float *keys, int64_t key_s
       last[t][0] = keys[t * key_stride + i];
       last[t][1] = 0;
     }
-    add_pairs(1, last[0], 2, queries + i * LANES, sums);
+    add_element_pairs(1, last[0], 2, queries + i * LANES, sums);
   }
   UNROLL for (int t = 0; t < PANEL_TOKENS; t++) {
     const vfloat sum = add_neighbours(sums[t][0], sums[t][1]);

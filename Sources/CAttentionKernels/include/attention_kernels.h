@@ -3,8 +3,9 @@
 // Everything here is plain C with no allocation and no global state except the table of
 // instruction-set builds, which is filled once. Widths are elements, strides of caches bytes,
 // strides of float arrays elements. Accumulation is float32 throughout, and exact in integers before
-// it where few query rows meet INT8 or INT4 (then queries and weights are rounded to 16 bits). The build
-// `amx` takes queries and weights of nine and more rows to 17 bits, and INT8 and INT4 rows to 15.
+// it where few query rows, with AVX-512 many too, meet INT8 or INT4 (then queries and weights are rounded
+// to 16 bits). The build `amx` takes queries and weights of nine and more rows to 17 bits, and INT8 and INT4
+// rows to 15.
 #ifndef ATTENTION_KERNELS_H
 #define ATTENTION_KERNELS_H
 
