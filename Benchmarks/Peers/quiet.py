@@ -11,7 +11,7 @@ import bisect
 import time
 
 # The share of the full rate that both readings around a run must reach.
-SHARE = 0.9
+SHARE = 0.96
 # The full rate: this quantile of all readings, so that single clock boosts do not set it.
 QUANTILE = 0.98
 # Readings before the first run.
