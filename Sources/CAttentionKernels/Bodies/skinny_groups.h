@@ -2,7 +2,8 @@
 // a group of as many rows as a vector has lanes, or of several vectors, keeps element k of all its rows
 // side by side, and one weight in every lane multiplies them all. A smaller group fills the lanes with
 // `share` elements of each row, lane row * share + s holding element k + s, and `share` weights that
-// repeat multiply them. So every row count fills the vectors.
+// repeat multiply them. So every row count fills the vectors. A group that fills one vector takes two with two
+// elements of each row instead where every multiply-add would need a load (PAIRS_ELEMENTS).
 
 enum { GROUP_ROWS = 16, MOST_GROUPS = 6, SKINNY_STEP = 16, PANEL_WIDTH = 64 };
 
@@ -11,6 +12,15 @@ typedef struct row_group {
   int32_t room;         // 16, 8, 4, 2 or 1
   int64_t offset;       // of its part of the packed rows, in floats
 } row_group;
+
+// Elements of a row that lie side by side in a group.
+INLINE int group_share(const int room) {
+  if (room < LANES) return LANES / room;
+  return PAIRS_ELEMENTS && room == LANES ? 2 : 1;
+}
+
+// Lanes of sums that an output takes for a group.
+INLINE int group_lanes(const int room) { return room * group_share(room); }
 
 // Elements of a row once packed: the last ones are zeros.
 INLINE int64_t packed_width(int64_t width) {
@@ -43,7 +53,7 @@ static int64_t grouped_floats(int32_t rows, int64_t width) {
 // One group of `room` rows, `share` elements of a row side by side.
 INLINE void pack_group(const float *in, int64_t in_stride, const int rows, const int room,
                        int64_t width, float *packed) {
-  const int share = room < LANES ? LANES / room : 1;
+  const int share = group_share(room);
   const int vector_rows = LANES / share;
   int64_t k = 0;
   if (share == 1) {

@@ -104,8 +104,7 @@ INLINE void panel_product(const int element, const int VECTORS, const int share,
 // All outputs of the panel for one group.
 INLINE void panel_group(const int element, const int room, const float *panel, const float *x,
                         int64_t width, vfloat *sums, skinny_feed *feed) {
-  const int vectors = room < LANES ? 1 : room / LANES;
-  const int share = room < LANES ? LANES / room : 1;
+  const int share = group_share(room), vectors = group_lanes(room) / LANES;
   for (int o = 0; o < PANEL_OUTPUTS; o += PANEL_SUMS / vectors) {
     panel_product(element, vectors, share, panel + o * PANEL_STRIDE, x, width, sums + o * vectors, feed);
   }
@@ -147,8 +146,7 @@ typedef struct skinny_target {
 // Writes or adds the sums of a group.
 INLINE void store_group(const row_group *group, const float *sums, int64_t output, int64_t count,
                         bool add, const skinny_target *target) {
-  const int share = group->room < LANES ? LANES / group->room : 1;
-  const int lanes = group->room < LANES ? LANES : group->room;  // of an output
+  const int share = group_share(group->room), lanes = group_lanes(group->room);
   for (int64_t o = 0; o < count; o++) {
     const float scale = target->scales ? target->scales[output + o] : 1;
     const float bias = target->bias ? target->bias[output + o] : 0;
@@ -187,7 +185,7 @@ INLINE void packed_product_of(const int element, const char *weights, int64_t ro
   int sums_at[MOST_GROUPS];
   for (int g = 0; g < group_count; g++) {
     sums_at[g] = lanes * PANEL_OUTPUTS / LANES;
-    lanes += groups[g].room < LANES ? LANES : groups[g].room;
+    lanes += group_lanes(groups[g].room);
   }
   const int64_t room = groups[group_count - 1].first + groups[group_count - 1].room;
   const int64_t at_once = PACKED_BYTES_AT_ONCE / 4 / room / PANEL_WIDTH * PANEL_WIDTH;
