@@ -132,8 +132,8 @@ static void masked_panel_values(const panel_plan *plan, const visible_tokens *vi
     float *out = accumulator + r * stride;
     panel_values(ATTN_ELEMENT_F32, plan->scores + r, ATTN_ROW_BLOCK, wide->values, wide->value_stride, 0,
                  visible[r].head, 1, width, out, stride, rescale + r, NULL);
-    panel_values(ATTN_ELEMENT_F32, plan->scores + r, ATTN_ROW_BLOCK, wide->values, wide->value_stride, visible[r].tail,
-                 visible[r].end, 1, width, out, stride, &one, NULL);
+    panel_values(ATTN_ELEMENT_F32, plan->scores + r, ATTN_ROW_BLOCK, wide->values, wide->value_stride,
+                 visible[r].tail, visible[r].end, 1, width, out, stride, &one, NULL);
   }
 }
 

@@ -96,7 +96,7 @@ static tile_piece piece_of(const piece_cut *cut, int32_t index, const char *cons
 // lines, so that they do not share cache sets.
 INLINE int64_t key_piece_stride(const panel_plan *plan) { return plan->depth + LANES; }
 
-// Where the next piece goes while a product runs; and all of it where nothing was fed.
+// What brings a piece to `to` while a product of so many steps runs, or at once.
 INLINE panel_feed feed_of(const tile_piece *piece, bool keys, const panel_plan *plan, float *to, int64_t steps) {
   return (panel_feed){
       .rows = piece->rows,
@@ -168,7 +168,8 @@ static bool attend_tile_in_pieces(const panel_plan *plan, const tile *tile, pane
     }
     const int64_t steps = of_keys ? panel_score_steps(vectors, piece.tokens, piece.columns)
                                   : panel_value_steps(block->rows, piece.columns, piece.tokens);
-    panel_feed feed = feed_of(&next, p + 1 < cut.key_pieces || p + 1 == cut.pieces, plan, buffers[!*side], steps);
+    const bool is_next_of_keys = p + 1 < cut.key_pieces || p + 1 == cut.pieces;
+    panel_feed feed = feed_of(&next, is_next_of_keys, plan, buffers[!*side], steps);
     // Of this piece in the next tile; values that are a prefix of their keys come with them.
     if (tile->next_count > 0 && (of_keys || !plan->stream->value_is_key_prefix)) {
       const tile_piece after = piece_of(&cut, p, tile->next_keys, tile->next_values);
@@ -194,7 +195,8 @@ static bool attend_tile_in_pieces(const panel_plan *plan, const tile *tile, pane
 
 static void attend_pieces(const attn_stream *stream, const attn_queries *queries, const attn_range *ranges,
                           int32_t range_count, attn_partial *partial, void *workspace) {
-  const attn_workspace_layout layout = attn_lay_out_workspace(queries->rows, stream->key_width, stream->value_width);
+  const attn_workspace_layout layout =
+      attn_lay_out_workspace(queries->rows, stream->key_width, stream->value_width);
   panel_plan plan = plan_panels(stream, queries, &layout, workspace);
   plan.depth = (plan.depth + ATTN_GROUP - 1) / ATTN_GROUP * ATTN_GROUP;
   pack_queries(queries, stream->key_width, plan.packed);
@@ -217,8 +219,8 @@ static void attend_pieces(const attn_stream *stream, const attn_queries *queries
       prefetcher prefetch = prefetch_tile_after(stream, &tile);
       prefetch_in_steps(&prefetch, panel_steps(&plan, tile.count));
       widen_tile(stream, &tile, &plan.wide);
-      attend_wide_tile(&plan, tile.count, &block, partial, panel_is_finite(&plan.wide, tile.count, stream->value_width),
-                       &prefetch);
+      const bool finite = panel_is_finite(&plan.wide, tile.count, stream->value_width);
+      attend_wide_tile(&plan, tile.count, &block, partial, finite, &prefetch);
       ready = false;
     }
   }
