@@ -350,17 +350,18 @@ static void run_shape(const shape *s, uint64_t *state) {
   free(begin), free(end), free(q), free(logits), free(out), free(scores), free(expected);
 }
 
-// Many rows over integers on both sides, which some builds multiply as integers: whole and partial panels
-// of rows, tiles with every kind of remainder, elements that differ between the sides.
-static void test_integer_panels(uint64_t *state) {
+// Rows over integers on both sides, which some builds multiply as integers: blocks of few rows, whole and
+// partial panels of many, tiles with every kind of remainder, elements that differ between the sides.
+static void test_integers(uint64_t *state) {
   static const int32_t widths[][2] = {{32, 32},   {64, 128},  {96, 64},    {128, 128},
                                       {320, 256}, {576, 512}, {1024, 1024}};
-  static const int32_t row_counts[] = {7, 9, 11, 13, 16, 17, 25, 31, 32, 33, 48, 65, 100, 128};
+  static const int32_t row_counts[] = {1,  2,  3,  4,  5,  6,  7,  9,  11, 13,
+                                       16, 17, 25, 31, 32, 33, 48, 65, 100, 128};
   static const int64_t tokens[] = {1,  2,  3,  5,  11, 12, 13, 23,  32,  47,
                                    64, 94, 95, 96, 97, 98, 99, 192, 193, 251};
   static const int64_t pages[] = {1, 3, 16, 64};
   for (int w = 0; w < 7; w++) {
-    for (int r = 0; r < 14; r++) {
+    for (int r = 0; r < 20; r++) {
       for (int i = 0; i < 6; i++) {
         const bool is_large = widths[w][0] * row_counts[r] > 20000;
         if (is_large && i % 2 != r % 2) continue;
@@ -438,5 +439,5 @@ void test_attend(void) {
       }
     }
   }
-  test_integer_panels(&state);
+  test_integers(&state);
 }

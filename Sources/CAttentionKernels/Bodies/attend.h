@@ -10,6 +10,7 @@ enum { KEYS_IN_PLACE, KEYS_BY_CHANNEL, KEYS_WIDENED, KEYS_INTEGER };
 // Workspace of integer products.
 typedef struct integer_scratch {
   integer_queries queries;
+  quad_scratch quads;
   tile_scales key_scales, value_scales;
   integer_weights weights;
 } integer_scratch;
@@ -219,7 +220,7 @@ static void score_tile(const attn_stream *stream, const attn_queries *queries,
   const int32_t count = tile->count;
   if (plan->key_path == KEYS_INTEGER) {
     integer_scores(stream->key_element, rows, &plan->integers->queries, stream->key_width, tile->keys,
-                   count, &plan->integers->key_scales, fetch, scores);
+                   count, &plan->integers->key_scales, &plan->integers->quads, fetch, scores);
     return;
   }
   if (plan->key_path == KEYS_BY_CHANNEL) {
@@ -327,7 +328,9 @@ static void attend_rows(const attn_stream *stream, const attn_queries *queries,
   const int64_t value_width = stream->value_width;
   const int64_t passes = plan.values_integer ? integer_value_passes(rows, value_width)
                                              : product_passes(rows, value_width);
-  if (plan.key_path == KEYS_INTEGER) round_queries(queries, stream->key_width, &plan.integers->queries);
+  if (plan.key_path == KEYS_INTEGER) {
+    round_queries(queries, stream->key_element, stream->key_width, &plan.integers->queries, &plan.integers->quads);
+  }
 
   tile_cursor cursor = {stream, ranges, range_count, 0, INT64_MIN};
   tile tile;

@@ -156,8 +156,8 @@ static void tile_integer_values(const integer_panel_plan *plan, const tile *tile
     round_panel_weights(plan->value_element == ATTN_ELEMENT_INT4, plan->scores, rows, tokens,
                         plan->value_scales->scales + g * INTEGER_TOKENS,
                         plan->value_scales->zeros + g * INTEGER_TOKENS, plan->weights);
-    integer_panel_columns(rows, values, pairs, plan->weights, accumulator + g * ATTN_GROUP, stride, rescale,
-                          prefetch);
+    integer_panel_columns(plan->value_element, rows, values, pairs, plan->weights, accumulator + g * ATTN_GROUP,
+                          stride, rescale, prefetch);
   }
 }
 

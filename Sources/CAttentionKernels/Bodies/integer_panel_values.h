@@ -17,9 +17,6 @@ typedef struct integer_panel_weights {
   float constants[ATTN_ROW_BLOCK];  // sums of weights times zeros
 } integer_panel_weights;
 
-// Lifts products of weights and scales past subnormal numbers, which can cost a hundred cycles.
-#define WEIGHT_LIFT 0x1p40f
-
 // Rounds the weights of whole vectors of rows, `weights` having token t's at [t * ATTN_ROW_BLOCK], to 16 bits
 // with a factor a row. Weights are not negative; `tokens` is a multiple of WEIGHT_STEP.
 INLINE void round_panel_weights_of(const bool HAS_ZEROS, const float *weights, int32_t rows, int32_t tokens,
@@ -87,7 +84,7 @@ INLINE void pair_columns_of(const int element, const char *const *rows, int64_t 
   for (int32_t p = 0; p < pairs; p++, out += GROUP_PAIR_SHORTS) {
     const char *one = rows[2 * p] + offset, *two = rows[2 * p + 1] + offset;
     vshort low, high;
-    pair_tokens(load_shorts(element, one, 0), load_shorts(element, two, 0), &low, &high);
+    load_token_pairs(element, one, two, 0, &low, &high);
     *(vshort_any *)out = low;
     *(vshort_any *)(out + SHORTS) = high;
   }
@@ -102,7 +99,7 @@ static void pair_columns(int element, const char *const *rows, int64_t group, in
 }
 
 // c = rescale * c + weights * values over a group of columns of ROWS rows, from row `first` of the block on.
-INLINE void integer_panel_columns_of(const int ROWS, int32_t first, const int16_t *values, int32_t pairs,
+INLINE void integer_panel_columns_of(int element, const int ROWS, int32_t first, const int16_t *values, int32_t pairs,
                                      const integer_panel_weights *weights, float *c, int64_t c_stride,
                                      const float *rescale, prefetcher *prefetch) {
   // The sums may lie further away than the first-level cache.
@@ -129,7 +126,7 @@ INLINE void integer_panel_columns_of(const int ROWS, int32_t first, const int16_
     const vfloat factor = splat(weights->factors[first + r]), constant = splat(weights->constants[first + r]);
     const vfloat before = splat(rescale[r]);
     vint sum[2];
-    order_sums(sums[r][0], sums[r][1], sum, sum + 1);
+    order_sums(element, sums[r][0], sums[r][1], sum, sum + 1);
     UNROLL for (int v = 0; v < 2; v++) {
       float *to = c + r * c_stride + v * LANES;
       const vfloat added = fma_vector(__builtin_convertvector(sum[v], vfloat), factor, constant);
@@ -140,11 +137,11 @@ INLINE void integer_panel_columns_of(const int ROWS, int32_t first, const int16_
 
 #define INTEGER_PANEL_CASE(ROWS)                                                                            \
   case ROWS:                                                                                                \
-    integer_panel_columns_of(ROWS, first, values, pairs, weights, to, c_stride, rescale + first, prefetch); \
+    integer_panel_columns_of(element, ROWS, first, values, pairs, weights, to, c_stride, rescale + first, prefetch); \
     break;
 
 // The same for all `rows` of a block of rows.
-static void integer_panel_columns(int32_t rows, const int16_t *values, int32_t pairs,
+static void integer_panel_columns(int element, int32_t rows, const int16_t *values, int32_t pairs,
                                   const integer_panel_weights *weights, float *c, int64_t c_stride,
                                   const float *rescale, prefetcher *prefetch) {
   const int block = even_block(rows, INTEGER_PANEL_ROWS);

@@ -5,46 +5,70 @@
 // Weights of a tile in the order in which they are used: pairs of tokens side by side.
 typedef struct integer_weights {
   _Alignas(64) int16_t weights[MOST_INTEGER_ROWS * MOST_ROW_GROUPS * INTEGER_TOKENS + ATTN_MAX_LANES];
-  float factors[MOST_INTEGER_ROWS * MOST_ROW_GROUPS];
-  float constants[MOST_INTEGER_ROWS * MOST_ROW_GROUPS];
+  // What leads back from integers, and sums of weights times zeros; and what a vector may write past the end.
+  float factors[MOST_INTEGER_ROWS * MOST_ROW_GROUPS + ATTN_MAX_LANES];
+  float constants[MOST_INTEGER_ROWS * MOST_ROW_GROUPS + ATTN_MAX_LANES];
 } integer_weights;
+
+// Lifts products of weights and scales past subnormal numbers, which can cost a hundred cycles.
+#define WEIGHT_LIFT 0x1p40f
 
 // `weights`: row r at weights + r * ATTN_TILE_TOKENS, readable up to the next multiple of LANES; so
 // are scales and zeros from token `begin` of their tile on. What lies past `count` counts as nothing,
-// whatever it is.
+// whatever it is. As many rows and groups at a time as a vector has lanes, for what is done once for each.
 INLINE void round_weights_of(const int element, const float *weights, int32_t rows, int32_t begin,
                              int32_t count, int64_t groups, const tile_scales *scales,
                              integer_weights *out) {
-  enum { VECTORS = INTEGER_TOKENS / LANES + 1 };
-  const int32_t last = (count - 1) / LANES;
+  enum { STRIDE = INTEGER_TOKENS };
+  const bool HAS_ZEROS = element == ATTN_ELEMENT_INT4;
+  const int32_t last = (count - 1) / LANES * LANES;
   vint is_last;
-  for (int j = 0; j < LANES; j++) is_last[j] = j < count - last * LANES ? -1 : 0;
+  for (int j = 0; j < LANES; j++) is_last[j] = j < count - last ? -1 : 0;
+  float lifted[MOST_INTEGER_ROWS * STRIDE];
   for (int32_t r = 0; r < rows; r++) {
-    const float *p = weights + r * ATTN_TILE_TOKENS;
-    for (int64_t g = 0; g < groups; g++) {
-      const float *s = scales->scales + g * INTEGER_TOKENS + begin;
-      vfloat w[VECTORS];
-      vint largest = {0};
-      for (int32_t v = 0; v <= last; v++) {
-        w[v] = load(p + v * LANES) * load(s + v * LANES);
-        if (v == last) w[v] = (vfloat)((vint)w[v] & is_last);
-        largest = larger_magnitude(largest, w[v]);
+    for (int32_t t = 0; t <= last; t += LANES) {
+      store(lifted + r * STRIDE + t, load(weights + r * ATTN_TILE_TOKENS + t) * splat(WEIGHT_LIFT));
+    }
+  }
+  const int32_t all = rows * (int32_t)groups;
+  for (int32_t first = 0; first < all; first += LANES) {
+    const int n = all - first < LANES ? all - first : LANES;
+    vfloat largest[LANES], constants[LANES];
+    for (int j = 0; j < LANES; j++) {
+      largest[j] = constants[j] = splat(0);
+      if (j >= n) continue;
+      const float *w = lifted + (first + j) / groups * STRIDE;
+      const int64_t at = (first + j) % groups * INTEGER_TOKENS + begin;
+      vint most = {0};
+      for (int32_t t = 0; t < last; t += LANES) {
+        const vfloat x = load(w + t);
+        most = larger_magnitude(most, x * load(scales->scales + at + t));
+        if (HAS_ZEROS) constants[j] = fma_vector(x, load(scales->zeros + at + t), constants[j]);
       }
-      const float most = largest_of(largest);
-      const vfloat factor = splat(to_shorts(most));
-      int16_t *to = out->weights + (r * groups + g) * INTEGER_TOKENS;
-      for (int32_t v = 0; v <= last; v++) store_shorts(to + v * LANES, w[v] * factor);
-      out->factors[r * groups + g] = from_shorts(most);
-      if (element == ATTN_ELEMENT_INT4) {
-        const float *z = scales->zeros + g * INTEGER_TOKENS + begin;
-        vfloat constant = splat(0);
-        for (int32_t v = 0; v <= last; v++) {
-          vfloat term = load(p + v * LANES) * load(z + v * LANES);
-          if (v == last) term = (vfloat)((vint)term & is_last);
-          constant = constant + term;
-        }
-        out->constants[r * groups + g] = sum_lanes(constant);
+      const vint x = (vint)(load(w + last) * load(scales->scales + at + last));
+      largest[j] = (vfloat)larger_magnitude(most, (vfloat)(x & is_last));
+      if (HAS_ZEROS) {
+        const vint term = (vint)(load(w + last) * load(scales->zeros + at + last));
+        constants[j] = constants[j] + (vfloat)(term & is_last);
       }
+    }
+    transpose(largest);
+    vint greatest = (vint)largest[0];
+    UNROLL for (int j = 1; j < LANES; j++) greatest = __builtin_elementwise_max(greatest, (vint)largest[j]);
+    const vfloat most = max_vector((vfloat)greatest, splat(1e-30f * WEIGHT_LIFT));
+    const vint is_finite = greatest < 0x7f800000;
+    store(out->factors + first, select_vector(is_finite, most * splat(1 / (32767 * WEIGHT_LIFT)), splat(NAN)));
+    if (HAS_ZEROS) store(out->constants + first, sum_each(constants) * splat(1 / WEIGHT_LIFT));
+    float forward[LANES];
+    store(forward, splat(32767) / most);
+    for (int j = 0; j < n; j++) {
+      const float *w = lifted + (first + j) / groups * STRIDE;
+      const float *s = scales->scales + (first + j) % groups * INTEGER_TOKENS + begin;
+      int16_t *to = out->weights + (first + j) * INTEGER_TOKENS;
+      const vfloat factor = splat(forward[j]);
+      for (int32_t t = 0; t < last; t += LANES) store_shorts(to + t, load(w + t) * load(s + t) * factor);
+      const vint x = (vint)(load(w + last) * load(s + last));
+      store_shorts(to + last, (vfloat)(x & is_last) * factor);
     }
   }
 }
@@ -67,8 +91,7 @@ INLINE void integer_columns_of(const int element, const int ROWS, const int VECT
       const char *one = rows[t] + offset, *two = rows[t + 1] + offset;
       vshort low[BLOCK_SHORTS], high[BLOCK_SHORTS];
       UNROLL for (int v = 0; v < VECTORS; v++) {
-        pair_tokens(load_shorts(element, one, FIRST + v), load_shorts(element, two, FIRST + v),
-                    low + v, high + v);
+        load_token_pairs(element, one, two, FIRST + v, low + v, high + v);
       }
       UNROLL for (int r = 0; r < ROWS; r++) {
         int32_t pair;
@@ -87,7 +110,7 @@ INLINE void integer_columns_of(const int element, const int ROWS, const int VECT
         splat(element == ATTN_ELEMENT_INT4 ? constants[r * factor_stride] : 0);
     UNROLL for (int v = 0; v < VECTORS; v++) {
       vint sum[2];
-      order_sums(sums[r][2 * v], sums[r][2 * v + 1], sum, sum + 1);
+      order_sums(element, sums[r][2 * v], sums[r][2 * v + 1], sum, sum + 1);
       UNROLL for (int h = 0; h < 2; h++) {
         float *to = c + r * c_stride + (2 * v + h) * LANES;
         const vfloat added = fma_vector(__builtin_convertvector(sum[h], vfloat), factor, constant);

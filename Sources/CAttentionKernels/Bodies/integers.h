@@ -112,8 +112,34 @@ INLINE void pair_tokens(vshort a, vshort b, vshort *low, vshort *high) {
 #endif
 }
 
-// The sums of `pair_tokens` in the order of their elements.
-INLINE void order_sums(vint low, vint high, vint *first, vint *second) {
+// The same of vector `v` of the integers of two tokens' blocks. Where a vector holds all of a block of INT4, those
+// of its low halves, then those of its high ones: they are nearer to how they are stored.
+INLINE void load_token_pairs(const int element, const char *one, const char *two, const int v, vshort *low,
+                             vshort *high) {
+#ifdef NATIVE_PAIR_BYTES
+  if (element == ATTN_ELEMENT_INT4) {
+    typedef uint8_t bytes __attribute__((vector_size(16), aligned(1), may_alias));
+    typedef uint16_t words __attribute__((vector_size(SHORTS * 2)));
+    const vshort both = NATIVE_PAIR_BYTES(*(const bytes *)(one + 4), *(const bytes *)(two + 4));
+    *low = both & 15;
+    *high = (vshort)((words)both >> 4);
+    return;
+  }
+#endif
+  pair_tokens(load_shorts(element, one, v), load_shorts(element, two, v), low, high);
+}
+
+// The sums of `load_token_pairs` in the order of their elements.
+INLINE void order_sums(const int element, vint low, vint high, vint *first, vint *second) {
+#ifdef NATIVE_PAIR_BYTES
+  if (element == ATTN_ELEMENT_INT4) {
+    *first = low;
+    *second = high;
+    return;
+  }
+#else
+  (void)element;
+#endif
 #if LANES == 16
   *first = __builtin_shufflevector(low, high, 0, 1, 2, 3, 16, 17, 18, 19, 4, 5, 6, 7, 20, 21, 22, 23);
   *second = __builtin_shufflevector(low, high, 8, 9, 10, 11, 24, 25, 26, 27, 12, 13, 14, 15, 28, 29,
