@@ -4,10 +4,10 @@
     make peers                 everything, into Reports/peers.md (an hour on two cores)
     make peers PEERS="--only GQA --repetitions 3 --output /tmp/peers.md"
 
-Every side is a process of its own. A repetition runs each side once, in turn, with the others
-stopped, so that no side's waiting threads take time from another and a machine whose speed drifts
-meets all of them alike; the machine's roofs are probed in turn with them. A run during which someone
-else had a share of the cores is repeated (quiet.py).
+Every side is a process of its own. A repetition runs each side in turn, once untimed and once timed,
+with the others stopped, so that no side's waiting threads take time from another and a machine whose
+speed drifts meets all of them alike; the machine's roofs are probed in turn with them. A run during
+which someone else had a share of the cores is repeated (quiet.py).
 """
 
 import argparse

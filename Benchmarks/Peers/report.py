@@ -160,9 +160,9 @@ def write_report(result):
         f"{', '.join(sorted(isas))}",
         f"- Date: {result['date']}; commit {result['commit']}",
         f"- Peers, from PyPI: {packages}",
-        f"- Medians of {result['repetitions']} repetitions. A repetition runs every side once, each "
-        "a process of its own with the others stopped; ratios are medians of the ratios within a "
-        "repetition. Read bandwidth and arithmetic peak are probed before and after every "
+        f"- Medians of {result['repetitions']} repetitions. A repetition runs every side, once untimed "
+        "and once timed, each a process of its own with the others stopped; ratios are medians of the "
+        "ratios within a repetition. Read bandwidth and arithmetic peak are probed before and after every "
         "repetition; the roofline fraction takes that repetition's.",
         "- A run counts if the cores issued instructions at their full rate just before and after it, "
         f"and is repeated otherwise, for {result['patience']:g} s at most: what else runs on the same physical "

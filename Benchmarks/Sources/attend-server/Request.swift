@@ -7,7 +7,7 @@ struct Request: Decodable {
     case step
     /// Brings the decoder's sequence to `tokens` tokens.
     case fill
-    /// Runs once and answers with nanoseconds.
+    /// Runs twice and answers with the second run's nanoseconds.
     case run
     /// Writes the last run's result to `path`.
     case output
