@@ -65,15 +65,22 @@ static void split_query_bytes(const int16_t *integers, int32_t rows, int64_t wid
   for (int32_t first = 0; first < rows;) {
     const int block = quad_block(rows - first), parts = 4 / block;
     for (int64_t k = 0; k < quads; k++) {
-      for (int step = 0; step < 2 * block; step++, out += 2 * QUAD_HALF) {
-        for (int j = 0; j < QUAD_HALF; j++) {
-          const int row = j / (16 * parts), part = step % block * parts + j / 16 % parts, group = j / 4 % 4;
-          const int element = group * ATTN_GROUP + step / block * 16 + part * 4 + j % 4;
-          const int x = first + row < rows ? integers[(first + row) * width + k * QUAD + element] : 0;
-          const int high = (x + 128) >> 8;
-          out[j] = (int8_t)high;
-          out[QUAD_HALF + j] = (int8_t)(x - 256 * high);
+      int8_t high[4][QUAD] = {0}, low[4][QUAD] = {0};
+      for (int r = 0; r < block && first + r < rows; r++) {
+        const int16_t *x = integers + (first + r) * width + k * QUAD;
+        for (int i = 0; i < QUAD; i++) {
+          high[r][i] = (int8_t)((x[i] + 128) >> 8);
+          low[r][i] = (int8_t)x[i];
         }
+      }
+      for (int step = 0; step < 2 * block; step++) {
+        for (int lane = 0; lane < LANES; lane++, out += 4) {
+          const int r = lane / (4 * parts), part = step % block * parts + lane / 4 % parts;
+          const int i = lane % 4 * ATTN_GROUP + step / block * 16 + part * 4;
+          memcpy(out, high[r] + i, 4);
+          memcpy(out + QUAD_HALF, low[r] + i, 4);
+        }
+        out += QUAD_HALF;
       }
     }
     first += block;
