@@ -9,7 +9,7 @@
 #if !EMULATED_VECTORS
 #define NATIVE_MAX(a, b) ((vfloat)_mm512_max_ps((__m512)(a), (__m512)(b)))
 #define NATIVE_MULTIPLY_PAIRS(a, b) ((vint)_mm512_madd_epi16((__m512i)(a), (__m512i)(b)))
-// 16 bytes of `a` and of `b`: each of a lane's two 16-bit integers.
+// Lane i: byte i of `a` and byte i of `b` (16 bytes each), as 16-bit integers.
 #define NATIVE_PAIR_BYTES(a, b) ((vshort)pair_bytes_avx512((__m128i)(a), (__m128i)(b)))
 #if HAS_PAIR_SUMS
 // The same, added to sums, and that with one pair, at an address, for all lanes. Written out because the

@@ -1,5 +1,5 @@
 // AVX-512 with VNNI: a product of pairs of 16-bit integers and the sum behind it, which the bodies write
-// as two operations, become one instruction.
+// as two operations, become one instruction, and there is one for products of bytes.
 #if defined(__x86_64__)
 #define TABLE attn_table_avx512vnni
 #define TABLE_NAME "avx512vnni"

@@ -6,7 +6,9 @@
 //   NATIVE_MAX           optional, a vector maximum that is one instruction
 //   NATIVE_MULTIPLY_PAIRS  optional, products of pairs of 16-bit integers, added, in one instruction
 //   NATIVE_ADD_PAIRS     optional, the same and the sum of it in one; then NATIVE_ADD_PAIR_AT too
-//   NATIVE_ADD_BYTES     optional, with 16 lanes: products of four unsigned and signed bytes and the sum of it
+//   NATIVE_ADD_BYTES     optional, with 16 lanes: products of four unsigned bytes with signed ones, added to a
+//                        sum, in one instruction
+//   NATIVE_PAIR_BYTES    optional, with 16 lanes: bytes of two rows side by side as 16-bit integers
 //   NATIVE_SPREAD        optional, small elements spread over lanes by a byte shuffle: NATIVE_SPREAD_16,
 //                        NATIVE_SPREAD_8 and NATIVE_SPREAD_8_TO_16
 //   NATIVE_LOOKUP        optional, a lookup in a table of 16 floats that is one instruction

@@ -44,8 +44,9 @@ static bool panel_is_finite(const panel_tile *tile, int32_t count, int64_t width
   return probe == 0;
 }
 
-// Tokens of a tile that is widened as a whole: as many as leave room in the second-level cache (2 MiB where
-// vectors have 16 lanes, 512 KiB elsewhere) for the queries, the sums and the stored rows of the next tile.
+// Tokens of a tile that is widened as a whole: as many as leave room in the second-level cache (2 MiB on the
+// machine with 16 lanes that was measured, 512 KiB on the one with 8) for the queries, the sums and the stored
+// rows of the next tile.
 INLINE int32_t panel_tile_tokens(const attn_workspace_layout *layout, bool prefix) {
   enum { TILE_BYTES = (LANES == 16 ? 240 : 160) << 10, STEP = 2 * PANEL_TOKENS };
   const int64_t row = (layout->key_stride + (prefix ? 0 : layout->value_stride)) * 4;

@@ -27,9 +27,9 @@ INLINE void store_dots(const int ROWS, const int TOKENS, const vfloat *sums, flo
 #if LANES == 16
   // Sixteen at once take half of the steps.
   UNROLL for (; first + LANES <= ROWS * TOKENS; first += LANES) {
-    const vfloat four = sum_each(sums + first);
+    const vfloat all = sum_each(sums + first);
     UNROLL for (int q = 0; q < LANES; q += 4) {
-      const quad one = {four[q], four[q + 1], four[q + 2], four[q + 3]};
+      const quad one = {all[q], all[q + 1], all[q + 2], all[q + 3]};
       *(quad_any *)(out + (first + q) / TOKENS * out_stride + (first + q) % TOKENS) = one;
     }
   }

@@ -23,8 +23,8 @@ enum {
   QUAD_HALF = QUAD / 2,  // bytes of a vector
   BYTE_OFFSET = 128,     // what INT8's numbers get added
   MOST_QUADS = MOST_ROW_GROUPS / QUAD_GROUPS,
-  QUAD_ROWS = 8,         // query rows of all blocks
-  // The largest magnitude of an integer that is 256 times one signed byte and another.
+  QUAD_ROWS = MOST_INTEGER_ROWS,  // of all blocks, a fourth one of zeros among them
+  // Integers up to this magnitude, of either sign, are 256 times one signed byte and another.
   MOST_SPLIT = 127 * 256 + 127,
 };
 
@@ -32,7 +32,7 @@ enum {
 #define MOST_QUERY (BYTE_PRODUCTS ? MOST_SPLIT : 32767)
 
 // Quads of a row that are multiplied like this; the groups that are left are as 16-bit integers, and so is all of
-// INT8 beside a single query row: reading row after row suits the memory better, and binds.
+// INT8 beside a single query row: reading row after row suits the memory better, which is what binds.
 INLINE int64_t quads_of(const int element, int32_t rows, int64_t width) {
   return BYTE_PRODUCTS && (rows > 1 || element == ATTN_ELEMENT_INT4) ? width / QUAD : 0;
 }
@@ -49,6 +49,8 @@ typedef struct quad_scratch {
 } quad_scratch;
 
 #if BYTE_PRODUCTS
+
+_Static_assert(LANES == 16, "what follows is written for vectors of 64 bytes");
 
 typedef uint8_t vbytes __attribute__((vector_size(QUAD_HALF)));
 typedef uint8_t vbytes_any __attribute__((vector_size(QUAD_HALF), aligned(1), may_alias));
@@ -87,8 +89,8 @@ static void split_query_bytes(const int16_t *integers, int32_t rows, int64_t wid
   }
 }
 
-#define SAME_8(a) a, a + 1, a + 2, a + 3, a + 4, a + 5, a + 6, a + 7
-#define SAME_32(a) SAME_8(a), SAME_8(a + 8), SAME_8(a + 16), SAME_8(a + 24)
+#define RUN_8(a) a, a + 1, a + 2, a + 3, a + 4, a + 5, a + 6, a + 7
+#define RUN_32(a) RUN_8(a), RUN_8(a + 8), RUN_8(a + 16), RUN_8(a + 24)
 
 // Part by part the bytes of four groups; `at`: where a vector of one or two groups has those of the first.
 #define PARTS_OF(a, b, at)                                                                       \
@@ -107,8 +109,8 @@ INLINE void load_quad(const int element, const char *block, uint8_t to[2][QUAD_H
     UNROLL for (int g = 0; g < QUAD_GROUPS; g++) {
       b[g] = *(const bytes32_any *)(block + g * ATTN_INT8_GROUP_BYTES + 2);
     }
-    const vbytes low = __builtin_shufflevector(b[0], b[1], SAME_32(0), SAME_32(32));
-    const vbytes high = __builtin_shufflevector(b[2], b[3], SAME_32(0), SAME_32(32));
+    const vbytes low = __builtin_shufflevector(b[0], b[1], RUN_32(0), RUN_32(32));
+    const vbytes high = __builtin_shufflevector(b[2], b[3], RUN_32(0), RUN_32(32));
     halves[0] = PARTS_OF(low, high, 0) ^ BYTE_OFFSET;
     halves[1] = PARTS_OF(low, high, 4) ^ BYTE_OFFSET;
   } else {
@@ -117,9 +119,9 @@ INLINE void load_quad(const int element, const char *block, uint8_t to[2][QUAD_H
     UNROLL for (int g = 0; g < QUAD_GROUPS; g++) {
       b[g] = *(const bytes16_any *)(block + g * ATTN_INT4_GROUP_BYTES + 4);
     }
-    // Twice, since both sides of a shuffle are as wide as what it makes.
-    const vbytes low = __builtin_shufflevector(b[0], b[1], SAME_32(0), SAME_32(0));
-    const vbytes high = __builtin_shufflevector(b[2], b[3], SAME_32(0), SAME_32(0));
+    // Twice, since PARTS_OF takes whole vectors.
+    const vbytes low = __builtin_shufflevector(b[0], b[1], RUN_32(0), RUN_32(0));
+    const vbytes high = __builtin_shufflevector(b[2], b[3], RUN_32(0), RUN_32(0));
     typedef uint16_t words __attribute__((vector_size(QUAD_HALF)));
     const vbytes packed = PARTS_OF(low, high, 0);
     halves[0] = packed & 15;
@@ -128,8 +130,8 @@ INLINE void load_quad(const int element, const char *block, uint8_t to[2][QUAD_H
   UNROLL for (int h = 0; h < 2; h++) *(vbytes_any *)to[h] = halves[h];
 }
 #undef PARTS_OF
-#undef SAME_8
-#undef SAME_32
+#undef RUN_8
+#undef RUN_32
 
 #define LOW_PAIRS 0, 16, 1, 17, 4, 20, 5, 21, 8, 24, 9, 25, 12, 28, 13, 29
 #define HIGH_PAIRS 2, 18, 3, 19, 6, 22, 7, 23, 10, 26, 11, 27, 14, 30, 15, 31
@@ -220,7 +222,7 @@ INLINE void quad_products(const int element, const int ROWS, const int8_t *q,
 }
 
 // rows[r] lane t: the sum of the lanes of row r of v[t].
-INLINE void sum_row_lanes(const int ROWS, const vfloat v[LANES], vfloat rows[ROWS]) {
+INLINE void sum_row_lanes(const int ROWS, const vfloat v[LANES], vfloat rows[4]) {
   vfloat fours[4];
   UNROLL for (int k = 0; k < 4; k++) {
     const vfloat *w = v + 4 * k;
@@ -257,7 +259,7 @@ INLINE void quad_scores_of(const int element, const int ROWS, int32_t stored, co
                            bool adds, float *scores) {
   const int64_t quad_bytes = QUAD_GROUPS * block_bytes(element);
   for (int32_t t = 0; t < count; t += LANES) {
-    vfloat totals[LANES], rows[ROWS];
+    vfloat totals[LANES], rows[4];
     UNROLL for (int j = 0; j < LANES; j++) totals[j] = splat(0);
     for (int64_t k = 0; k < quads; k++) {
       _Alignas(64) uint8_t bytes[LANES][2][QUAD_HALF];

@@ -1,6 +1,7 @@
 // Scores of few query rows against INT8 and INT4 keys: q . (s n + z) is s (q . n) + z sum(q), group
 // by group, with q rounded to 16 bits (a factor a row): at most 1 / 65,534 of the row's largest
-// element, where the codec itself is off by up to 1 / 254 of a group's.
+// element, or 1 / 65,278 in builds that multiply bytes (integer_quads.h), where the codec itself is off by up to 1 / 254
+// of a group's.
 
 typedef struct integer_queries {
   _Alignas(64) int16_t rows[MOST_INTEGER_ROWS * MOST_ROW_GROUPS * ATTN_GROUP];  // key_width apart
@@ -75,7 +76,8 @@ INLINE void integer_scores_rows(const int element, const int ROWS, const int16_t
   for (int32_t t = 0; t < count; t += INTEGER_STEP) {
     const char *const *next = fetch.rows ? fetch.rows + t : NULL;
     if (next && !fetches_by_line(element)) {
-      for (int j = 0; j < INTEGER_STEP; j++) prefetch_row(next[j], fetch.row_bytes);
+      const int64_t skipped = first / ATTN_GROUP * block_bytes(element);
+      for (int j = 0; j < INTEGER_STEP; j++) prefetch_row(next[j] + skipped, fetch.row_bytes - skipped);
       next = NULL;
     }
     integer_dots_of(element, ROWS, q, first, width, keys + t, scales + t, next, out + t, ATTN_TILE_TOKENS);

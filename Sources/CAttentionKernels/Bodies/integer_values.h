@@ -5,7 +5,7 @@
 // Weights of a tile in the order in which they are used: pairs of tokens side by side.
 typedef struct integer_weights {
   _Alignas(64) int16_t weights[MOST_INTEGER_ROWS * MOST_ROW_GROUPS * INTEGER_TOKENS + ATTN_MAX_LANES];
-  // What leads back from integers, and sums of weights times zeros; and what a vector may write past the end.
+  // What leads back from integers, and sums of weights times zeros; written by whole vectors.
   float factors[MOST_INTEGER_ROWS * MOST_ROW_GROUPS + ATTN_MAX_LANES];
   float constants[MOST_INTEGER_ROWS * MOST_ROW_GROUPS + ATTN_MAX_LANES];
 } integer_weights;
@@ -15,7 +15,7 @@ typedef struct integer_weights {
 
 // `weights`: row r at weights + r * ATTN_TILE_TOKENS, readable up to the next multiple of LANES; so
 // are scales and zeros from token `begin` of their tile on. What lies past `count` counts as nothing,
-// whatever it is. As many rows and groups at a time as a vector has lanes, for what is done once for each.
+// whatever it is. LANES pairs of a row and a group at a time, for what is done once for each.
 INLINE void round_weights_of(const int element, const float *weights, int32_t rows, int32_t begin,
                              int32_t count, int64_t groups, const tile_scales *scales,
                              integer_weights *out) {

@@ -112,8 +112,8 @@ INLINE void pair_tokens(vshort a, vshort b, vshort *low, vshort *high) {
 #endif
 }
 
-// The same of vector `v` of the integers of two tokens' blocks. Where a vector holds all of a block of INT4, those
-// of its low halves, then those of its high ones: they are nearer to how they are stored.
+// Pairs of vector `v` of two tokens' blocks, as `pair_tokens` makes them; of INT4, with NATIVE_PAIR_BYTES, those of
+// all low halves and those of all high ones instead, which is how they are stored.
 INLINE void load_token_pairs(const int element, const char *one, const char *two, const int v, vshort *low,
                              vshort *high) {
 #ifdef NATIVE_PAIR_BYTES
