@@ -1,10 +1,11 @@
 // Dot products of a few float rows with a few stored rows, both read along the width: the scores
 // of few query rows. Each stored element is widened once for all rows of the block.
 
-// The tokens a block of `rows` rows takes, so that the accumulators fill the registers.
+// The tokens a block of `rows` rows takes, so that the accumulators fill the registers; with 32 of them four, even
+// where there is room for more: from the memory eight tokens of two or three rows are up to a seventh slower.
 #if VECTOR_REGISTERS == 32
 #define DOT_ROWS 8
-#define DOT_TOKENS(rows) ((rows) <= 1 ? 4 : (rows) <= 3 ? 8 : (rows) <= 6 ? 4 : 2)
+#define DOT_TOKENS(rows) ((rows) <= 6 ? 4 : 2)
 // Of blocked elements, whose blocks take registers too.
 #define DOT_BLOCK_TOKENS(rows) ((rows) <= 4 ? 4 : 2)
 #else

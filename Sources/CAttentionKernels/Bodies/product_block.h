@@ -18,7 +18,7 @@ typedef struct product_operand {
 
 #if VECTOR_REGISTERS == 32
 #define PRODUCT_ROWS 8
-#define PRODUCT_VECTORS(rows) ((rows) <= 3 ? 8 : (rows) <= 6 ? 4 : 3)
+#define PRODUCT_VECTORS(rows) ((rows) <= 2 ? 8 : (rows) <= 6 ? 4 : 3)
 #else
 #define PRODUCT_ROWS 6
 #define PRODUCT_VECTORS(rows) ((rows) <= 1 ? 8 : (rows) <= 2 ? 4 : (rows) <= 3 ? 3 : 2)
