@@ -2,8 +2,8 @@
 // a group of as many rows as a vector has lanes, or of several vectors, keeps element k of all its rows
 // side by side, and one weight in every lane multiplies them all. A smaller group fills the lanes with
 // `share` elements of each row, lane row * share + s holding element k + s, and `share` weights that
-// repeat multiply them. So every row count fills the vectors. A group that fills one vector takes two with two
-// elements of each row instead where every multiply-add would need a load (PAIRS_ELEMENTS).
+// repeat multiply them. So every row count fills the vectors. Where every multiply-add of a single vector
+// would need a load (PAIRS_ELEMENTS), a group takes two vectors, with twice as many elements of each row.
 
 enum { GROUP_ROWS = 16, MOST_GROUPS = 6, SKINNY_STEP = 16, PANEL_WIDTH = 64 };
 
@@ -15,8 +15,8 @@ typedef struct row_group {
 
 // Elements of a row that lie side by side in a group.
 INLINE int group_share(const int room) {
-  if (room < LANES) return LANES / room;
-  return PAIRS_ELEMENTS && room == LANES ? 2 : 1;
+  const int lanes = PAIRS_ELEMENTS && room > 1 ? 2 * LANES : LANES;
+  return room < lanes ? lanes / room : 1;
 }
 
 // Lanes of sums that an output takes for a group.
@@ -50,8 +50,26 @@ static int64_t grouped_floats(int32_t rows, int64_t width) {
   return groups[count - 1].offset + groups[count - 1].room * packed_width(width);
 }
 
+// Whether elements are held in the order in which they are cheapest to widen: of every two vectors of
+// bfloat16, which lie in one as pairs, the even ones and then the odd ones. A sum over the width does not
+// depend on it.
+INLINE bool splits_pairs(const int element) { return LANES == 16 && element == ATTN_ELEMENT_BF16; }
+
+// Elements that are put in order together.
+INLINE int order_step(const int element) { return splits_pairs(element) ? 2 * LANES : LANES; }
+
+// The elements of a row from k on, zeros behind the last one, in the order in which weights are held.
+INLINE void load_in_order(const int element, const float *row, int64_t k, int64_t width, vfloat out[2]) {
+  UNROLL for (int v = 0; v < order_step(element) / LANES; v++, k += LANES) {
+    out[v] = k + LANES <= width ? load(row + k)
+             : k < width ? load_element_tail(ATTN_ELEMENT_F32, (const char *)row, k, width - k)
+                         : splat(0);
+  }
+  if (splits_pairs(element)) split_pairs(out);
+}
+
 // One group of `room` rows, `share` elements of a row side by side.
-INLINE void pack_group(const float *in, int64_t in_stride, const int rows, const int room,
+INLINE void pack_group(const int element, const float *in, int64_t in_stride, const int rows, const int room,
                        int64_t width, float *packed) {
   const int share = group_share(room);
   const int vector_rows = LANES / share;
@@ -68,17 +86,19 @@ INLINE void pack_group(const float *in, int64_t in_stride, const int rows, const
       }
     }
   }
-  for (; k < packed_width(width); k += share) {
+  for (; k < packed_width(width); k += order_step(element)) {
     for (int r = 0; r < room; r++) {
       float *to = packed + k * room + r / vector_rows * LANES + r % vector_rows * share;
-      for (int s = 0; s < share; s++) {
-        to[s] = r < rows && k + s < width ? in[r * in_stride + k + s] : 0;
+      vfloat x[2] = {splat(0), splat(0)};
+      if (r < rows) load_in_order(element, in + r * in_stride, k, width, x);
+      UNROLL for (int s = 0; s < order_step(element); s += share) {
+        memcpy(to + s * room, (const float *)x + s, (size_t)share * 4);
       }
     }
   }
 }
 
-static void pack_groups(const float *in, int64_t in_stride, int32_t rows, int64_t width,
+INLINE void pack_groups(const int element, const float *in, int64_t in_stride, int32_t rows, int64_t width,
                         float *packed) {
   row_group groups[MOST_GROUPS];
   const int count = group_rows(rows, width, groups);
@@ -86,11 +106,11 @@ static void pack_groups(const float *in, int64_t in_stride, int32_t rows, int64_
     const float *from = in + groups[g].first * in_stride;
     float *to = packed + groups[g].offset;
     switch (groups[g].room) {
-      case 1: pack_group(from, in_stride, groups[g].rows, 1, width, to); break;
-      case 2: pack_group(from, in_stride, groups[g].rows, 2, width, to); break;
-      case 4: pack_group(from, in_stride, groups[g].rows, 4, width, to); break;
-      case 8: pack_group(from, in_stride, groups[g].rows, 8, width, to); break;
-      default: pack_group(from, in_stride, groups[g].rows, 16, width, to); break;
+      case 1: pack_group(element, from, in_stride, groups[g].rows, 1, width, to); break;
+      case 2: pack_group(element, from, in_stride, groups[g].rows, 2, width, to); break;
+      case 4: pack_group(element, from, in_stride, groups[g].rows, 4, width, to); break;
+      case 8: pack_group(element, from, in_stride, groups[g].rows, 8, width, to); break;
+      default: pack_group(element, from, in_stride, groups[g].rows, 16, width, to); break;
     }
   }
 }

@@ -28,8 +28,11 @@ static void skinny_pack(int32_t element, const float *in, int64_t in_stride, int
     return;
   }
 #endif
-  (void)element;
-  pack_groups(in, in_stride, rows, width, packed);
+  if (splits_pairs(element)) {
+    pack_groups(ATTN_ELEMENT_BF16, in, in_stride, rows, width, packed);
+  } else {
+    pack_groups(ATTN_ELEMENT_F32, in, in_stride, rows, width, packed);
+  }
 }
 
 static void skinny_product_packed(const void *weights, int32_t element, int64_t weight_stride_elements,

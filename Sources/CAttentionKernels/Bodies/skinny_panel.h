@@ -37,9 +37,20 @@ typedef struct skinny_feed {
   int64_t segment, skip;  // bytes that follow each other, and from the end of them to the next
 } skinny_feed;
 
-// PANEL_WIDTH elements in float32.
+// order_step elements from k on in float32, in the order in which they are held (skinny_groups.h).
+INLINE void widen_in_order(const int element, const char *row, int64_t k, float *to) {
+  if (splits_pairs(element)) {
+    const vuint pairs = *(const vuint_any *)(row + k * 2);
+    store(to, (vfloat)(pairs << 16));
+    store(to + LANES, (vfloat)(pairs & 0xffff0000u));
+  } else {
+    store(to, load_element(element, row, k));
+  }
+}
+
+// PANEL_WIDTH elements.
 INLINE void widen_piece(const int element, const char *row, float *to) {
-  UNROLL for (int k = 0; k < PANEL_WIDTH; k += LANES) store(to + k, load_element(element, row, k));
+  UNROLL for (int k = 0; k < PANEL_WIDTH; k += order_step(element)) widen_in_order(element, row, k, to + k);
 }
 
 INLINE void feed_step(const int element, skinny_feed *f) {
@@ -64,6 +75,17 @@ INLINE void feed_step(const int element, skinny_feed *f) {
 INLINE vfloat repeat(const float *p, const int share) {
   if (share == 1) return splat(*p);
   if (share == LANES) return load(p);
+#if LANES == 16
+  if (share == 8) {
+    typedef float eight_any __attribute__((vector_size(32), aligned(4), may_alias));
+    const eight_any e = *(const eight_any *)p;
+    return __builtin_shufflevector(e, e, 0, 1, 2, 3, 4, 5, 6, 7, 0, 1, 2, 3, 4, 5, 6, 7);
+  }
+  if (share == 4) {
+    const quad_any q = *(const quad_any *)p;
+    return __builtin_shufflevector(q, q, 0, 1, 2, 3, 0, 1, 2, 3, 0, 1, 2, 3, 0, 1, 2, 3);
+  }
+#endif
   vfloat v;
   if (share == 2) {
     typedef double vdouble __attribute__((vector_size(LANES * 4)));
@@ -124,16 +146,20 @@ INLINE void panel_group_of(const int element, int32_t room, const float *panel, 
 // Rows of weights in float32, zeros behind the last element.
 INLINE void widen_panel(const int element, const char *weights, int64_t row_bytes, int64_t width,
                         int64_t outputs, float *panel) {
+  const int64_t element_bytes = block_bytes(element) / ATTN_GROUP;
+  const int step = order_step(element);
   for (int64_t o = 0; o < outputs; o++) {
     const char *row = weights + o * row_bytes;
     float *to = panel + o * PANEL_STRIDE;
-    int64_t k = 0;
-    for (; k + LANES <= width; k += LANES) store(to + k, load_element(element, row, k));
-    if (k < width) {
-      store(to + k, load_element_tail(element, row, k, width - k));
-      k += LANES;
+    for (int64_t k = 0; k < PANEL_WIDTH; k += step) {
+      if (k + step <= width) {
+        widen_in_order(element, row, k, to + k);
+      } else {
+        char rest[2 * LANES * sizeof(float)] = {0};
+        if (k < width) memcpy(rest, row + k * element_bytes, (size_t)((width - k) * element_bytes));
+        widen_in_order(element, rest, 0, to + k);
+      }
     }
-    for (; k < PANEL_WIDTH; k += LANES) store(to + k, splat(0));
   }
 }
 
@@ -143,19 +169,31 @@ typedef struct skinny_target {
   int64_t out_stride;
 } skinny_target;
 
+// Adds the `share` lanes that belong to one output and row, of `count` vectors: half as many vectors after
+// each step, so that float o * room + r is output o's sum for row r in the end.
+INLINE void sum_shares(vfloat *sums, int count, int share) {
+  for (; share > 1; share /= 2) {
+    for (int i = 0; 2 * i < count; i++) {
+      vfloat pair[2] = {sums[2 * i], sums[2 * i + 1 < count ? 2 * i + 1 : 2 * i]};
+      split_pairs(pair);
+      sums[i] = pair[0] + pair[1];
+    }
+    count = (count + 1) / 2;
+  }
+}
+
 // Writes or adds the sums of a group.
-INLINE void store_group(const row_group *group, const float *sums, int64_t output, int64_t count,
-                        bool add, const skinny_target *target) {
-  const int share = group_share(group->room), lanes = group_lanes(group->room);
-  for (int64_t o = 0; o < count; o++) {
-    const float scale = target->scales ? target->scales[output + o] : 1;
-    const float bias = target->bias ? target->bias[output + o] : 0;
-    for (int r = 0; r < group->rows; r++) {
-      const float *s = sums + o * lanes + r * share;
-      float sum = s[0];
-      for (int i = 1; i < share; i++) sum += s[i];
-      float *to = target->out + (group->first + r) * target->out_stride + output + o;
-      *to = sum * scale + (add ? *to : bias);
+INLINE void store_group(const row_group *group, vfloat *sums, int64_t output, int64_t count, bool add,
+                        const skinny_target *target) {
+  const int room = group->room;
+  sum_shares(sums, PANEL_OUTPUTS * group_lanes(room) / LANES, group_share(room));
+  for (int r = 0; r < group->rows; r++) {
+    const float *s = (const float *)sums + r;
+    float *to = target->out + (group->first + r) * target->out_stride + output;
+    for (int64_t o = 0; o < count; o++) {
+      const float scale = target->scales ? target->scales[output + o] : 1;
+      const float rest = add ? to[o] : target->bias ? target->bias[output + o] : 0;
+      to[o] = s[o * room] * scale + rest;
     }
   }
 }
@@ -191,7 +229,7 @@ INLINE void packed_product_of(const int element, const char *weights, int64_t ro
   const int64_t at_once = PACKED_BYTES_AT_ONCE / 4 / room / PANEL_WIDTH * PANEL_WIDTH;
   const int64_t element_bytes = block_bytes(element) / ATTN_GROUP;
   float panels[2][PANEL_OUTPUTS * PANEL_STRIDE] __attribute__((aligned(64))) = {{0}};
-  vfloat sums[PANEL_OUTPUTS * (2 * GROUP_ROWS + 4 * LANES) / LANES];
+  vfloat sums[PANEL_OUTPUTS * MOST_GROUPS * (GROUP_ROWS > 2 * LANES ? GROUP_ROWS : 2 * LANES) / LANES];
   for (int64_t begin = 0; begin < width && first < last; begin += at_once) {
     const int64_t end = begin + at_once < width ? begin + at_once : width;
     skinny_feed feed = {.row_bytes = row_bytes, .segment = (end - begin) * element_bytes,
@@ -231,7 +269,7 @@ INLINE void packed_product_of(const int element, const char *weights, int64_t ro
         side = !side;
       }
       for (int g = 0; g < group_count; g++) {
-        store_group(&groups[g], (const float *)(sums + sums_at[g]), output, count, begin > 0, target);
+        store_group(&groups[g], sums + sums_at[g], output, count, begin > 0, target);
       }
     }
   }

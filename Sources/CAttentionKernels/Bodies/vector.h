@@ -11,6 +11,7 @@ typedef int16_t vint16 __attribute__((vector_size(LANES * 2)));
 typedef int8_t vint8 __attribute__((vector_size(LANES)));
 typedef uint8_t vuint8 __attribute__((vector_size(LANES)));
 typedef float vfloat_any __attribute__((vector_size(LANES * 4), aligned(1), may_alias));
+typedef uint32_t vuint_any __attribute__((vector_size(LANES * 4), aligned(1), may_alias));
 typedef uint16_t vuint16_any __attribute__((vector_size(LANES * 2), aligned(1), may_alias));
 typedef int8_t vint8_any __attribute__((vector_size(LANES), aligned(1), may_alias));
 typedef uint8_t vuint8_any __attribute__((vector_size(LANES), aligned(1), may_alias));
@@ -108,6 +109,21 @@ INLINE vfloat sum_each(const vfloat *v) {
          __builtin_shufflevector(b[0], b[1], 1, 3, 9, 11, 5, 7, 13, 15);
 #else
   return sum_four(v[0], v[1], v[2], v[3]);
+#endif
+}
+
+// The lanes of two vectors that follow each other: first all even ones, then all odd ones.
+INLINE void split_pairs(vfloat v[2]) {
+  const vfloat a = v[0], b = v[1];
+#if LANES == 16
+  v[0] = __builtin_shufflevector(a, b, 0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30);
+  v[1] = __builtin_shufflevector(a, b, 1, 3, 5, 7, 9, 11, 13, 15, 17, 19, 21, 23, 25, 27, 29, 31);
+#elif LANES == 8
+  v[0] = __builtin_shufflevector(a, b, 0, 2, 4, 6, 8, 10, 12, 14);
+  v[1] = __builtin_shufflevector(a, b, 1, 3, 5, 7, 9, 11, 13, 15);
+#else
+  v[0] = __builtin_shufflevector(a, b, 0, 2, 4, 6);
+  v[1] = __builtin_shufflevector(a, b, 1, 3, 5, 7);
 #endif
 }
 
