@@ -5,7 +5,7 @@
 // repeat multiply them. So every row count fills the vectors. Where every multiply-add of a single vector
 // would need a load (PAIRS_ELEMENTS), a group takes two vectors, with twice as many elements of each row.
 
-enum { GROUP_ROWS = 16, MOST_GROUPS = 6, SKINNY_STEP = 16, PANEL_WIDTH = 64 };
+enum { GROUP_ROWS = 16, MOST_GROUPS = 6, SKINNY_STEP = 16, PANEL_WIDTH = LANES == 16 ? 128 : 64 };
 
 typedef struct row_group {
   int32_t first, rows;  // rows of the product; fewer than `room` leave lanes of zeros

@@ -190,11 +190,16 @@ INLINE void store_group(const row_group *group, vfloat *sums, int64_t output, in
   for (int r = 0; r < group->rows; r++) {
     const float *s = (const float *)sums + r;
     float *to = target->out + (group->first + r) * target->out_stride + output;
-    for (int64_t o = 0; o < count; o++) {
-      const float scale = target->scales ? target->scales[output + o] : 1;
-      const float rest = add ? to[o] : target->bias ? target->bias[output + o] : 0;
-      to[o] = s[o * room] * scale + rest;
+    float line[PANEL_OUTPUTS];
+    UNROLL for (int o = 0; o < PANEL_OUTPUTS; o++) line[o] = s[o * room];
+    if (target->scales) {
+      for (int64_t o = 0; o < count; o++) line[o] *= target->scales[output + o];
     }
+    const float *rest = add ? to : target->bias ? target->bias + output : NULL;
+    if (rest) {
+      for (int64_t o = 0; o < count; o++) line[o] += rest[o];
+    }
+    memcpy(to, line, (size_t)count * 4);
   }
 }
 
