@@ -138,7 +138,7 @@ void test_products(void) {
   }
   test_skinny(ATTN_ELEMENT_BF16, 32, 2500, 53, true, true, &state);
   test_skinny(ATTN_ELEMENT_S8, 17, 2049, 30, true, true, &state);
-  test_skinny(ATTN_ELEMENT_F32, 5, 5000, 61, false, true, &state);
+  test_skinny(ATTN_ELEMENT_F32, 5, 7000, 61, false, true, &state);
   test_no_mixing(ATTN_ELEMENT_F32, &state);
   test_no_mixing(ATTN_ELEMENT_F16, &state);
   test_no_mixing(ATTN_ELEMENT_BF16, &state);

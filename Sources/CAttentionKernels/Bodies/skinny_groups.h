@@ -1,9 +1,10 @@
 // Rows of a product packed for broadcasts of weights. The rows are cut into groups of 16, 8, 4, 2 or 1;
 // a group of as many rows as a vector has lanes, or of several vectors, keeps element k of all its rows
 // side by side, and one weight in every lane multiplies them all. A smaller group fills the lanes with
-// `share` elements of each row, lane row * share + s holding element k + s, and `share` weights that
-// repeat multiply them. So every row count fills the vectors. Where every multiply-add of a single vector
-// would need a load (PAIRS_ELEMENTS), a group takes two vectors, with twice as many elements of each row.
+// `share` elements of each row, lane row * share + s holding element k + s of those in order
+// (splits_pairs), and `share` weights that repeat multiply them. So every row count fills the vectors.
+// Where every multiply-add of a single vector would need a load (PAIRS_ELEMENTS), a group of more than one
+// row takes two vectors, with twice as many elements of each row.
 
 enum { GROUP_ROWS = 16, MOST_GROUPS = 6, SKINNY_STEP = 16, PANEL_WIDTH = LANES == 16 ? 128 : 64 };
 
