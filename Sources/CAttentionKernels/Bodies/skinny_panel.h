@@ -192,13 +192,9 @@ INLINE void store_group(const row_group *group, vfloat *sums, int64_t output, in
     float *to = target->out + (group->first + r) * target->out_stride + output;
     float line[PANEL_OUTPUTS];
     UNROLL for (int o = 0; o < PANEL_OUTPUTS; o++) line[o] = s[o * room];
-    if (target->scales) {
-      for (int64_t o = 0; o < count; o++) line[o] *= target->scales[output + o];
-    }
+    const float *scales = target->scales ? target->scales + output : NULL;
     const float *rest = add ? to : target->bias ? target->bias + output : NULL;
-    if (rest) {
-      for (int64_t o = 0; o < count; o++) line[o] += rest[o];
-    }
+    for (int64_t o = 0; o < count; o++) line[o] = line[o] * (scales ? scales[o] : 1) + (rest ? rest[o] : 0);
     memcpy(to, line, (size_t)count * 4);
   }
 }
