@@ -28,10 +28,12 @@ import numpy as np
 
 from quiet import QuietRuns
 from report import write_report
-from shapes import CODECS, DEPTHS, NEIGHBOURS, SHAPES, STORAGES
+from shapes import BESIDE, CODECS, DEPTHS, NEIGHBOURS, SHAPES, STORAGES
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 MOST_COPIES = 16
+# Where floors are to be judged, disturbed runs are repeated so many times as long as elsewhere.
+FLOOR_PATIENCE = 3
 
 
 def past_last_level():
@@ -122,7 +124,7 @@ def request_for(shape, folder, threads, **more):
     )
 
 
-def measure(sides, options, prober):
+def measure(sides, options, prober, has_floors=False):
     """Nanoseconds of each side and the roofs, repetition by repetition, and how many runs were quiet;
     two rounds to warm up."""
     samples = {name: [] for name in sides}
@@ -140,7 +142,7 @@ def measure(sides, options, prober):
     for _ in range(2):
         for name in sides:
             run(name)
-    quiet = QuietRuns(prober, options.patience)
+    quiet = QuietRuns(prober, options.patience * (FLOOR_PATIENCE if has_floors else 1))
     for _ in range(options.repetitions):
         before = quiet.run(probe)
         for name in sides:
@@ -163,6 +165,12 @@ def attention(shape, ours_codec, peers, folder, options, server):
         made = ours.ask(**dict(request, variant=f"{shape.variant}@{ours_codec}"))
         if "error" in made and made["error"]:
             raise RuntimeError(made["error"])
+        wider = BESIDE.get(ours_codec)
+        if wider:
+            sides[wider] = Side(wider, [server])
+            reply = sides[wider].ask(**dict(request, variant=f"{shape.variant}@{wider}"))
+            if reply.get("error"):
+                raise RuntimeError(reply["error"])
         for label, script, element, path in peers:
             side = Side(label, [sys.executable, os.path.join(HERE, "servers", script)])
             reply = side.ask(**dict(request, element=element, path=path))
@@ -171,9 +179,12 @@ def attention(shape, ours_codec, peers, folder, options, server):
                 side.close()
             else:
                 sides[label] = side
-        samples, roofs, quiet = measure(sides, options, ours)
+        has_floors = ours_codec == "f16" and (shape.ratio or shape.fraction) is not None
+        samples, roofs, quiet = measure(sides, options, ours, has_floors)
         results = {}
         for name, side in sides.items():
+            if name == wider:
+                continue
             path = f"{folder}/{name.replace(' ', '-')}.out"
             side.ask(operation="output", path=path)
             results[name] = np.fromfile(path, np.float32)
@@ -184,7 +195,7 @@ def attention(shape, ours_codec, peers, folder, options, server):
         }
         return dict(
             shape=shape.name, codec=ours_codec, bytes=made["bytes"], flops=made["flops"],
-            isa=made["isa"], samples=samples, roofs=roofs, quiet=quiet, errors=errors, notes=notes,
+            isa=made["isa"], wider=wider, samples=samples, roofs=roofs, quiet=quiet, errors=errors, notes=notes,
             ratio=shape.ratio, fraction=shape.fraction,
         )
     finally:
@@ -277,7 +288,8 @@ def main():
     parser.add_argument("--repetitions", type=int, default=11)
     parser.add_argument(
         "--patience", type=float, default=1.0,
-        help="seconds for which a disturbed run is repeated at most (default 1)")
+        help="seconds for which a disturbed run is repeated at most (default 1), three times as many where"
+        " floors are judged")
     parser.add_argument(
         "--note", action="append", default=[], help="a line for the report, about the machine say")
     parser.add_argument("--only", default="", help="shapes whose name contains this")

@@ -2,7 +2,7 @@
 
 import statistics
 
-from shapes import NEIGHBOURS
+from shapes import BESIDE, NEIGHBOURS
 
 median = statistics.median
 
@@ -71,10 +71,11 @@ def best_ratio(row, names):
 
 def ggml_section(rows, codec):
     names = ["ggml fused", "ggml unfused"]
+    wider = BESIDE.get(codec)
     body = []
     for row in rows:
         if "failed" in row:
-            body.append([row["shape"], "failed: " + row["failed"]] + [""] * 11)
+            body.append([row["shape"], "failed: " + row["failed"]] + [""] * (12 if wider else 11))
             continue
         best = best_ratio(row, names)
         verdict = []
@@ -87,12 +88,12 @@ def ggml_section(rows, codec):
         largest = max(row["errors"].values(), default=float("nan"))
         body.append(
             [row["shape"], *own_columns(row), *(cell(row, name) for name in names),
-             f"{best:.2f}×" if best else "–", f"{largest:.1e}", "; ".join(verdict) or "–",
-             disturbed(row)]
+             f"{best:.2f}×" if best else "–", *([f"{ratio(row, wider):.2f}×"] if wider else []),
+             f"{largest:.1e}", "; ".join(verdict) or "–", disturbed(row)]
         )
     return table(
-        ["shape", *OWN_HEADER, "fused, ms", "unfused, ms", "faster ÷ ours", "difference", "floors",
-         "disturbed"],
+        ["shape", *OWN_HEADER, "fused, ms", "unfused, ms", "faster ÷ ours",
+         *([f"ours in {wider} ÷ ours"] if wider else []), "difference", "floors", "disturbed"],
         body,
     )
 
@@ -165,7 +166,8 @@ def write_report(result):
         "ratios within a repetition. Read bandwidth and arithmetic peak are probed before and after every "
         "repetition; the roofline fraction takes that repetition's.",
         "- A run counts if the cores issued instructions at their full rate just before and after it, "
-        f"and is repeated otherwise, for {result['patience']:g} s at most: what else runs on the same physical "
+        f"and is repeated otherwise, for {result['patience']:g} s at most, three times as long where floors are "
+        "judged: what else runs on the same physical "
         f"cores takes up to 40 % of it. {total['tries']:,} runs for {total['runs']:,} that count, of "
         f"which {total['disturbed']:,} are the least disturbed of their tries; each table's last column "
         "has their share.",

@@ -67,4 +67,7 @@ STORAGES = ["contiguous", "ring", "paged:16", "paged:64"]
 # Element formats: ours, and ggml's that is nearest.
 CODECS = [("f16", "f16"), ("int8", "q8_0"), ("int4", "q4_0")]
 
+# The format that each of ours must not be slower than, measured in turn with it.
+BESIDE = {"int8": "f16", "int4": "int8"}
+
 DEPTHS = [16, 2_048, 8_192]

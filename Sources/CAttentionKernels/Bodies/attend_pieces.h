@@ -92,19 +92,19 @@ static tile_piece piece_of(const piece_cut *cut, int32_t index, const char *cons
   };
 }
 
-// Floats from one row of a piece to the next: of keys, which are read a column at a time, an odd number of
-// lines, so that they do not share cache sets.
-INLINE int64_t key_piece_stride(const panel_plan *plan) { return plan->depth + LANES; }
+// Floats from one row of a piece of keys to the next: an odd number of lines, so that rows, which are read a
+// column at a time, do not share cache sets; a constant, so that no address needs an instruction.
+enum { KEY_PIECE_STRIDE = PANEL_DEPTH + LANES };
 
 // What brings a piece to `to` while a product of so many steps runs, or at once.
-INLINE panel_feed feed_of(const tile_piece *piece, bool keys, const panel_plan *plan, float *to, int64_t steps) {
+INLINE panel_feed feed_of(const tile_piece *piece, bool keys, float *to, int64_t steps) {
   return (panel_feed){
       .rows = piece->rows,
       .left = piece->tokens,
       .offset = piece->first / ATTN_GROUP * block_bytes(piece->element),
       .columns = piece->columns,
       .to = to,
-      .stride = keys ? key_piece_stride(plan) : PIECE_COLUMNS,
+      .stride = keys ? KEY_PIECE_STRIDE : PIECE_COLUMNS,
       .rate = piece->tokens,
       .steps = steps > 0 ? (int32_t)steps : 1,
   };
@@ -113,7 +113,7 @@ INLINE panel_feed feed_of(const tile_piece *piece, bool keys, const panel_plan *
 // Beside that, the lines of a piece of the next tile.
 INLINE void fetch_with(panel_feed *feed, const tile_piece *piece) {
   feed->fetched = piece->rows;
-  feed->fetched_left = piece->tokens;
+  feed->fetched_left = feed->left > 0 ? piece->tokens : 0;
   feed->fetched_at_once = feed->left > 0 ? (piece->tokens + feed->left - 1) / feed->left : 0;
   feed->fetched_offset = piece->first / ATTN_GROUP * block_bytes(piece->element);
   feed->fetched_bytes = piece->columns / ATTN_GROUP * block_bytes(piece->element);
@@ -132,7 +132,7 @@ static void piece_scores(const panel_plan *plan, const tile_piece *piece, int32_
   const float *packed = plan->packed + piece->first * vectors * LANES;
   float *scores = plan->scores + token * ATTN_ROW_BLOCK;
 #define PIECE_SCORES(ELEMENT)                                                                          \
-  panel_scores(ELEMENT, vectors, keys, key_piece_stride(plan), piece->tokens, packed, piece->columns, \
+  panel_scores(ELEMENT, vectors, keys, KEY_PIECE_STRIDE, piece->tokens, packed, piece->columns, \
                piece->first == 0, scores, ATTN_ROW_BLOCK, feed)
   FOR_PIECED_ELEMENT(element, PIECE_SCORES)
 #undef PIECE_SCORES
@@ -155,7 +155,7 @@ static bool attend_tile_in_pieces(const panel_plan *plan, const tile *tile, pane
   const int vectors = panel_vectors(plan->queries->rows, 0);
   tile_piece piece = piece_of(&cut, 0, tile->keys, tile->values);
   if (!ready) {
-    panel_feed feed = feed_of(&piece, true, plan, buffers[*side], 1);
+    panel_feed feed = feed_of(&piece, true, buffers[*side], 1);
     finish_feed(piece.element, &feed);
   }
   for (int32_t p = 0; p < cut.pieces; p++) {
@@ -169,7 +169,7 @@ static bool attend_tile_in_pieces(const panel_plan *plan, const tile *tile, pane
     const int64_t steps = of_keys ? panel_score_steps(vectors, piece.tokens, piece.columns)
                                   : panel_value_steps(block->rows, piece.columns, piece.tokens);
     const bool is_next_of_keys = p + 1 < cut.key_pieces || p + 1 == cut.pieces;
-    panel_feed feed = feed_of(&next, is_next_of_keys, plan, buffers[!*side], steps);
+    panel_feed feed = feed_of(&next, is_next_of_keys, buffers[!*side], steps);
     // Of this piece in the next tile; values that are a prefix of their keys come with them.
     if (tile->next_count > 0 && (of_keys || !plan->stream->value_is_key_prefix)) {
       const tile_piece after = piece_of(&cut, p, tile->next_keys, tile->next_values);
@@ -200,7 +200,7 @@ static void attend_pieces(const attn_stream *stream, const attn_queries *queries
   panel_plan plan = plan_panels(stream, queries, &layout, workspace);
   plan.depth = (plan.depth + ATTN_GROUP - 1) / ATTN_GROUP * ATTN_GROUP;
   pack_queries(queries, stream->key_width, plan.packed);
-  const int64_t keys = PIECE_TOKENS * key_piece_stride(&plan), values = PIECED_TILE_TOKENS * PIECE_COLUMNS;
+  const int64_t keys = PIECE_TOKENS * KEY_PIECE_STRIDE, values = PIECED_TILE_TOKENS * PIECE_COLUMNS;
   // In the room of the widened tile, which only a tile that is seen in part needs.
   float *const buffers[2] = {plan.wide.keys, plan.wide.keys + (keys > values ? keys : values)};
   int side = 0;

@@ -19,28 +19,43 @@ typedef struct panel_feed {
 
 INLINE panel_feed no_panel_feed(prefetcher *prefetch) { return (panel_feed){.prefetch = prefetch}; }
 
+// A group of columns of a row; `row` is its first byte.
+INLINE void feed_group(const int element, const char *row, float *to) {
+  vfloat y[GROUP_VECTORS];
+  UNROLL for (int v = 0; v < GROUP_VECTORS; v++) y[v] = load_element(element, row, v * LANES);
+  UNROLL for (int v = 0; v < GROUP_VECTORS; v++) store(to + v * LANES, y[v]);
+}
+
 INLINE void feed_panel_row(const int element, panel_feed *f) {
   // Copies: what is stored might be the feed, as far as the compiler knows.
   const char *row = *f->rows++ + f->offset;
-  const int64_t columns = f->columns, fetched_bytes = f->fetched_bytes;
+  const int64_t columns = f->columns, fetched_bytes = f->fetched_bytes, bytes = block_bytes(element);
   float *to = f->to;
   f->to = to + f->stride;
   f->left--;
-  for (int64_t i = 0; i < columns; i += ATTN_GROUP, to += ATTN_GROUP) {
-    vfloat y[GROUP_VECTORS];
-    UNROLL for (int v = 0; v < GROUP_VECTORS; v++) y[v] = load_element(element, row, i + v * LANES);
-    UNROLL for (int v = 0; v < GROUP_VECTORS; v++) store(to + v * LANES, y[v]);
-  }
-  for (int32_t j = 0; j < f->fetched_at_once && f->fetched_left > 0; j++, f->fetched_left--) {
-    const char *line = *f->fetched++ + f->fetched_offset;
+  // The usual widths without a loop: whatever is not arithmetic of vectors takes issue slots from it.
+  enum { LONG = 4, SHORT = 2 };
+  if (columns == LONG * ATTN_GROUP) {
+    UNROLL for (int g = 0; g < LONG; g++) feed_group(element, row + g * bytes, to + g * ATTN_GROUP);
+  } else if (columns == SHORT * ATTN_GROUP) {
+    UNROLL for (int g = 0; g < SHORT; g++) feed_group(element, row + g * bytes, to + g * ATTN_GROUP);
+  } else {
 #pragma clang loop unroll(disable)
-    for (int64_t b = 0; b < fetched_bytes; b += LINE_BYTES) __builtin_prefetch(line + b, 0, 2);
+    for (int64_t i = 0; i < columns; i += ATTN_GROUP, row += bytes) feed_group(element, row, to + i);
+  }
+  int32_t fetched = f->fetched_at_once < f->fetched_left ? f->fetched_at_once : f->fetched_left;
+  f->fetched_left -= fetched;
+#pragma clang loop unroll(disable)
+  for (; fetched > 0; fetched--) {
+    const char *line = *f->fetched++ + f->fetched_offset, *end = line + fetched_bytes;
+#pragma clang loop unroll(disable)
+    for (; line < end; line += LINE_BYTES) __builtin_prefetch(line, 0, 2);
   }
 }
 
-// Called once in each step of a product.
+// Called once in each step of a product. Only tiles that are widened as a whole, as float32, have a prefetcher.
 INLINE void feed_panel(const int element, panel_feed *f) {
-  if (f->prefetch) prefetch_some(f->prefetch);
+  if (element == ATTN_ELEMENT_F32 && f->prefetch) prefetch_some(f->prefetch);
   if (f->left == 0) return;
   for (f->due += f->rate; f->due >= f->steps && f->left > 0; f->due -= f->steps) feed_panel_row(element, f);
 }

@@ -70,7 +70,9 @@ static void pack_queries(const attn_queries *queries, int64_t width, float *out)
   }
 }
 
-// Elements of a row that a step of scores takes where registers are left: the more, the fewer addresses are
+enum { SCORE_FEED_STEP = 4 };  // elements of a row between two calls of feed_panel
+
+// Elements of a row that are multiplied at a time where registers are left: the more, the fewer addresses are
 // computed.
 #define PANEL_STEP(vectors) (VECTOR_REGISTERS == 32 ? 4 / (vectors) : 1)
 
@@ -82,41 +84,45 @@ INLINE void panel_scores_of(const int element, const int VECTORS, const int TOKE
   vfloat sums[2 * PANEL_TOKENS];
   UNROLL for (int t = 0; t < TOKENS; t++) {
     UNROLL for (int v = 0; v < VECTORS; v++) {
-      sums[t * VECTORS + v] = first ? splat(0) : load(scores + t * stride + v * LANES);
-    }
-  }
-  const int STEP = PANEL_STEP(VECTORS);
-  int64_t i = 0;
-  for (; STEP > 1 && i + STEP <= depth; i += STEP) {
-    if (FETCHES_BY_LINE) feed_panel(element, feed);
-    vfloat q[4];
-    UNROLL for (int j = 0; j < STEP * VECTORS; j++) q[j] = load(queries + (i * VECTORS + j) * LANES);
-    const float *key = keys + i;
-    UNROLL for (int t = 0; t < TOKENS; t++, key += key_stride) {
-      UNROLL for (int j = 0; j < STEP; j++) {
-        const vfloat k = splat(key[j]);
-        UNROLL for (int v = 0; v < VECTORS; v++) {
-          sums[t * VECTORS + v] = fma_vector(k, q[j * VECTORS + v], sums[t * VECTORS + v]);
-        }
-      }
+      sums[t * VECTORS + v] = splat(0);
     }
   }
   // One pointer for three rows: with the stride and twice the stride as indices.
-  const float *base[(2 * PANEL_TOKENS + 2) / 3];
-  UNROLL for (int t = 0; t < TOKENS; t += 3) base[t / 3] = keys + t * key_stride;
+  const float *rows[(2 * PANEL_TOKENS + 2) / 3];
+  UNROLL for (int t = 0; t < TOKENS; t += 3) rows[t / 3] = keys + t * key_stride;
+  const int STEP = PANEL_STEP(VECTORS);
+  int64_t i = 0;
+  for (; STEP > 1 && i + SCORE_FEED_STEP <= depth; i += SCORE_FEED_STEP) {
+    if (FETCHES_BY_LINE) feed_panel(element, feed);
+    UNROLL for (int s = 0; s < SCORE_FEED_STEP; s += STEP) {
+      vfloat q[4];
+      UNROLL for (int j = 0; j < STEP * VECTORS; j++) q[j] = load(queries + ((i + s) * VECTORS + j) * LANES);
+      UNROLL for (int t = 0; t < TOKENS; t++) {
+        UNROLL for (int j = 0; j < STEP; j++) {
+          const vfloat k = splat(rows[t / 3][t % 3 * key_stride + s + j]);
+          UNROLL for (int v = 0; v < VECTORS; v++) {
+            sums[t * VECTORS + v] = fma_vector(k, q[j * VECTORS + v], sums[t * VECTORS + v]);
+          }
+        }
+      }
+    }
+    UNROLL for (int t = 0; t < TOKENS; t += 3) rows[t / 3] += SCORE_FEED_STEP;
+  }
   for (; i < depth; i++) {
     vfloat q[PANEL_VECTORS];
     UNROLL for (int v = 0; v < VECTORS; v++) q[v] = load(queries + (i * VECTORS + v) * LANES);
     UNROLL for (int t = 0; t < TOKENS; t++) {
-      const vfloat k = splat(base[t / 3][t % 3 * key_stride + i]);
+      const vfloat k = splat(rows[t / 3][t % 3 * key_stride]);
       UNROLL for (int v = 0; v < VECTORS; v++) {
         sums[t * VECTORS + v] = fma_vector(k, q[v], sums[t * VECTORS + v]);
       }
     }
+    UNROLL for (int t = 0; t < TOKENS; t += 3) rows[t / 3]++;
   }
   UNROLL for (int t = 0; t < TOKENS; t++) {
     UNROLL for (int v = 0; v < VECTORS; v++) {
-      store(scores + t * stride + v * LANES, sums[t * VECTORS + v]);
+      float *to = scores + t * stride + v * LANES;
+      store(to, first ? sums[t * VECTORS + v] : load(to) + sums[t * VECTORS + v]);
     }
   }
 }
@@ -149,9 +155,9 @@ INLINE void add_element_pairs(const int PAIRS, const float *keys, int64_t key_st
                       vfloat sums[PANEL_TOKENS][2]) {
   vfloat q[4];
   UNROLL for (int j = 0; j < 2 * PAIRS; j++) q[j] = load(queries + j * LANES);
-  UNROLL for (int t = 0; t < PANEL_TOKENS; t++, keys += key_stride) {
+  UNROLL for (int t = 0; t < PANEL_TOKENS; t++) {
     UNROLL for (int j = 0; j < PAIRS; j++) {
-      const vfloat k = splat_pair(keys + 2 * j);
+      const vfloat k = splat_pair(keys + t * key_stride + 2 * j);
       UNROLL for (int v = 0; v < 2; v++) sums[t][v] = fma_vector(k, q[2 * j + v], sums[t][v]);
     }
   }
@@ -162,11 +168,10 @@ INLINE void paired_scores_of(const int element, const float *keys, int64_t key_s
                              int64_t depth, bool first, float *scores, int64_t stride, panel_feed *feed) {
   vfloat sums[PANEL_TOKENS][2];
   UNROLL for (int t = 0; t < PANEL_TOKENS; t++) sums[t][0] = sums[t][1] = splat(0);
-  const int STEP = PANEL_STEP(1);
   int64_t i = 0;
-  for (; i + STEP <= depth; i += STEP) {
+  for (; i + SCORE_FEED_STEP <= depth; i += SCORE_FEED_STEP) {
     if (FETCHES_BY_LINE) feed_panel(element, feed);
-    add_element_pairs(STEP / 2, keys + i, key_stride, queries + i * LANES, sums);
+    add_element_pairs(SCORE_FEED_STEP / 2, keys + i, key_stride, queries + i * LANES, sums);
   }
   for (; i + 2 <= depth; i += 2) add_element_pairs(1, keys + i, key_stride, queries + i * LANES, sums);
   if (i < depth) {
@@ -208,7 +213,7 @@ INLINE void panel_scores(const int element, int vectors, const float *keys, int6
 INLINE int64_t panel_score_steps(int vectors, int32_t count, int64_t depth) {
   const int tokens = panel_tokens(vectors);
   const int64_t blocks = (count + tokens - 1) / tokens;
-  return FETCHES_BY_LINE ? blocks * (depth / PANEL_STEP(vectors)) : blocks;
+  return FETCHES_BY_LINE ? blocks * (depth / SCORE_FEED_STEP) : blocks;
 }
 
 // Tokens of a step of values.
@@ -233,12 +238,7 @@ INLINE void panel_values_of(const int element, const int ROWS, const int VECTORS
                             int32_t begin, int32_t end, float *c, int64_t c_stride,
                             const float *rescale, panel_feed *feed) {
   vfloat sums[PANEL_VALUE_ROWS * PANEL_VALUE_VECTORS];
-  UNROLL for (int r = 0; r < ROWS; r++) {
-    const vfloat factor = splat(rescale[r]);
-    UNROLL for (int v = 0; v < VECTORS; v++) {
-      sums[r * VECTORS + v] = load(c + r * c_stride + v * LANES) * factor;
-    }
-  }
+  UNROLL for (int i = 0; i < ROWS * VECTORS; i++) sums[i] = splat(0);
   const float *w = weights + begin * weight_stride;
   const float *row = values + begin * value_stride;
   int32_t t = begin;
@@ -252,9 +252,12 @@ INLINE void panel_values_of(const int element, const int ROWS, const int VECTORS
     }
   }
   for (; t < end; t++, w += weight_stride, row += value_stride) add_panel_token(ROWS, VECTORS, w, row, sums);
+  // Only now: nothing waits for what lies further away than the first-level cache.
   UNROLL for (int r = 0; r < ROWS; r++) {
+    const vfloat factor = splat(rescale[r]);
     UNROLL for (int v = 0; v < VECTORS; v++) {
-      store(c + r * c_stride + v * LANES, sums[r * VECTORS + v]);
+      float *to = c + r * c_stride + v * LANES;
+      store(to, fma_vector(load(to), factor, sums[r * VECTORS + v]));
     }
   }
 }
@@ -328,11 +331,6 @@ INLINE void panel_values(const int element, const float *weights, int64_t weight
       float *c = accumulator + first * stride + v * LANES;
       if (!FETCHES_BY_LINE && feed) prefetch_some(feed->prefetch);
       if (left > 0) {
-        // The block after this one, whose sums may lie further away than the first-level cache.
-        const float *next = b + 1 < blocks ? c + n * stride : accumulator + (v + take) * LANES;
-        UNROLL for (int r = 0; r < PANEL_VALUE_ROWS; r++) {
-          __builtin_prefetch(next + (r < n ? r : 0) * stride, 1, 3);
-        }
         panel_value_block(element, n, take, weights + first, weight_stride, values + v * LANES,
                           value_stride, begin, end, c, stride, rescale + first, feed);
         continue;
