@@ -40,14 +40,15 @@ class QuietRuns:
         bisect.insort(rates, rate)
         return rate
 
-    def run(self, measure):
+    def run(self, measure, prepare=lambda: None):
         """The result of `measure()` between two readings of the full rate; after `patience`,
-        that of the try whose lower reading was highest."""
+        that of the try whose lower reading was highest. `prepare()` comes before every try."""
         begin = time.monotonic()
         best, best_rate = None, -1.0
         self.runs += 1
-        before = self.reading()
         while True:
+            prepare()
+            before = self.reading()
             result = measure()
             self.tries += 1
             after = self.reading()
@@ -59,7 +60,6 @@ class QuietRuns:
             if time.monotonic() - begin > self.patience:
                 self.disturbed += 1
                 return best
-            before = after
 
     def summary(self):
         return dict(runs=self.runs, disturbed=self.disturbed, tries=self.tries)

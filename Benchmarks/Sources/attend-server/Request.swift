@@ -7,7 +7,7 @@ struct Request: Decodable {
     case step
     /// Brings the decoder's sequence to `tokens` tokens.
     case fill
-    /// Runs twice and answers with the second run's nanoseconds.
+    /// Runs once and answers with its nanoseconds.
     case run
     /// Writes the last run's result to `path`.
     case output

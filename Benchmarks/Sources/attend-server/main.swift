@@ -58,11 +58,7 @@ struct Server {
       try step.fill(to: try request.tokens.orThrow("tokens"))
       return Reply(bytes: step.bytes, flops: step.flops)
     case .run:
-      // Twice: a decoder's steps follow one another, and what the cores did before was to wait for the
-      // other sides.
-      let problem = try problem.orThrow("a problem")
-      _ = try problem.run()
-      return Reply(nanoseconds: try problem.run())
+      return Reply(nanoseconds: try problem.orThrow("a problem").run())
     case .output:
       let path = try request.path.orThrow("path")
       try problem.orThrow("a problem").output().write(to: URL(fileURLWithPath: path))
