@@ -197,7 +197,7 @@ def attention(shape, ours_codec, peers, folder, options, server):
         }
         return dict(
             shape=shape.name, codec=ours_codec, bytes=made["bytes"], flops=made["flops"],
-            isa=made["isa"], wider=wider, samples=samples, roofs=roofs, quiet=quiet, errors=errors, notes=notes,
+            isa=made["isa"], samples=samples, roofs=roofs, quiet=quiet, errors=errors, notes=notes,
             ratio=shape.ratio, fraction=shape.fraction,
         )
     finally:
