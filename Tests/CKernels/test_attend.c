@@ -85,19 +85,22 @@ static bool is_integer(int32_t element) {
   return element == ATTN_ELEMENT_INT8 || element == ATTN_ELEMENT_INT4;
 }
 
-static bool is_tiled(const shape *s) { return strncmp(attn_isa_name(), "amx", 3) == 0 && s->rows > 8; }
-
 static bool is_whole_integer(int32_t element, int32_t width) {
   return is_integer(element) && width % ATTN_GROUP == 0;
 }
 
-// Whether the build multiplies integers of many rows.
+// Whether the build multiplies integers of many rows: with tiles up to 32, others any number.
 static bool is_in_integer_panels(const shape *s) {
   const char *build = attn_isa_name();
-  const bool has_pair_sums = strcmp(build, "avx512vnni") == 0 || strcmp(build, "amx") == 0;
-  if (is_tiled(s) || s->rows <= (has_pair_sums ? 6 : 8)) return false;
+  const bool has_tiles = strcmp(build, "amx") == 0;
+  const bool has_pair_sums = has_tiles || strcmp(build, "avx512vnni") == 0;
+  if (s->rows <= (has_pair_sums ? 6 : 8) || (has_tiles && s->rows > 32)) return false;
   return (has_pair_sums || strcmp(build, "avx512") == 0) && is_whole_integer(s->key_element, s->key_width) &&
          is_whole_integer(s->prefix ? s->key_element : s->value_element, s->value_width);
+}
+
+static bool is_tiled(const shape *s) {
+  return strncmp(attn_isa_name(), "amx", 3) == 0 && s->rows > 8 && !is_in_integer_panels(s);
 }
 
 // Sums are float32; beside INT8 and INT4 a build may round queries and weights to 16 bits, or, by tiles, cut

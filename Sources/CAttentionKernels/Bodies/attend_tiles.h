@@ -11,8 +11,12 @@ enum {
   SCORE_DEPTH = 192,
 };
 
-// Whether tiles serve the stream's rows.
+// Whether tiles serve the stream's rows. One panel's rows of integers are multiplied as they are stored,
+// faster than they are cut to pieces.
 static bool is_in_tiles(const attn_stream *stream, int32_t rows) {
+#if INTEGER_PANELS
+  if (rows <= PANEL_ROWS && is_in_integer_panels(stream, rows)) return false;
+#endif
   const bool prefix = stream->value_is_key_prefix;
   const int key = stream->key_element, value = prefix ? key : stream->value_element;
   return rows >= TILE_LEAST_QUERIES && pieces_of(key) > 0 && pieces_of(value) > 0 &&
