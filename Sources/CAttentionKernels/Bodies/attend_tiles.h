@@ -173,13 +173,14 @@ static void leave_sums(const tile_plan *plan, attn_partial *partial) {
 
 // Calls of prefetch_some while a tile of tokens is worked on.
 static int64_t prefetch_steps(const tile_plan *plan, int32_t tokens) {
-  const int64_t pairs = tokens / 2 * (plan->stream->value_is_key_prefix ? 1 : 2);
+  const attn_stream *stream = plan->stream;
+  const int64_t depth = (stream->key_width + TILE_DEPTH - 1) / TILE_DEPTH;
+  const int64_t columns = (stream->value_width + TILE_DEPTH - 1) / TILE_DEPTH;
+  const int64_t splits = tokens / 2 * (depth + (stream->value_is_key_prefix ? 0 : columns));
   const int32_t blocks = blocks_of(plan->queries->rows);
-  const int64_t depth = (plan->stream->key_width + TILE_DEPTH - 1) / TILE_DEPTH;
-  const int64_t columns = (plan->stream->value_width + TILE_DEPTH - 1) / TILE_DEPTH * 2;
-  const int64_t scores = tokens / TILE_ROWS * blocks * depth / 4;
-  const int64_t values = tokens / TILE_DEPTH * blocks * columns / 4;
-  return pairs + scores + values;
+  const int64_t scores = tokens / TILE_ROWS * blocks * depth * piece_products(plan->key_pieces, PIECES);
+  const int64_t values = tokens / TILE_DEPTH * blocks * 2 * columns * piece_products(PIECES, plan->value_pieces);
+  return splits + scores + values;
 }
 
 static void attend_tiles(const attn_stream *stream, const attn_queries *queries,

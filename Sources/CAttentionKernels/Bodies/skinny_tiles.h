@@ -76,13 +76,13 @@ INLINE int weight_pieces(const int element) {
 }
 
 // `outputs` rows of at most PART_WIDTH elements in pieces, zeros up to whole tiles. Lines are prefetched
-// with every row.
+// with every 32 elements.
 INLINE void split_weight_rows(const int element, const char *weights, int64_t row_bytes, int64_t outputs,
                               int64_t width, char *to, prefetcher *prefetch) {
   for (int64_t o = 0; o < TILE_OUTPUTS; o++) {
     char *row = to + o * PART_STRIDE;
-    if (o < outputs) prefetch_some(prefetch);
     for (int64_t i = 0; i < width; i += TILE_DEPTH) {
+      if (o < outputs) prefetch_some(prefetch);
       vfloat x[2] = {splat(0), splat(0)};
       if (o < outputs) {
         load_depth(element, weights + o * row_bytes, i, i + TILE_DEPTH <= width ? INT64_MAX : width, x);
@@ -162,7 +162,8 @@ INLINE void tile_product_of(const int element, const int COLUMNS, const char *we
       // bfloat16 is tiles already, where they are whole.
       const bool is_whole = element == ATTN_ELEMENT_BF16 && outputs == TILE_OUTPUTS;
       const int64_t parts = (end - begin + PART_WIDTH - 1) / PART_WIDTH;
-      prefetch_in_steps(&prefetch, parts * (is_whole ? PART_WIDTH / TILE_DEPTH : TILE_OUTPUTS));
+      const int64_t calls = is_whole ? 2 * COLUMNS * piece_products(1, SKINNY_PIECES) : TILE_OUTPUTS;
+      prefetch_in_steps(&prefetch, parts * (PART_WIDTH / TILE_DEPTH) * calls);
       for (int64_t k = begin; k < end; k += PART_WIDTH) {
         const int64_t part = end - k < PART_WIDTH ? end - k : PART_WIDTH;
         b.at = packed + k / 2 * TILE_BYTES;

@@ -107,11 +107,13 @@ INLINE void split_pair(const int element, const vfloat x[2], const vfloat y[2], 
   }
 }
 
-// Columns `begin` ..< `end` of two rows: as keys where `keys` is set, as values where `values` is.
+// Columns `begin` ..< `end` of two rows: as keys where `keys` is set, as values where `values` is. Lines are
+// prefetched with every 32 columns.
 INLINE void split_two_rows(const int element, const char *const rows[2], int64_t begin, int64_t end,
                            int64_t width, char *const keys[2], int64_t key_piece, char *values,
-                           int64_t value_piece) {
+                           int64_t value_piece, prefetcher *prefetch) {
   for (int64_t i = begin; i < end; i += TILE_DEPTH) {
+    prefetch_some(prefetch);
     vfloat x[2], y[2];
     if (i + TILE_DEPTH <= width) {
       load_depth(element, rows[0], i, INT64_MAX, x);
@@ -137,7 +139,6 @@ INLINE void split_tile_of(const int element, const tile_plan *plan, const tile *
   const char *const *rows = as_keys ? tile->keys : tile->values;
   const int32_t end = (tile->count + TILE_DEPTH - 1) / TILE_DEPTH * TILE_DEPTH;
   for (int32_t t = 0; t < end; t += 2) {
-    prefetch_some(prefetch);
     char *const keys[2] = {plan->keys + t * plan->key_stride, plan->keys + (t + 1) * plan->key_stride};
     char *values = plan->values + t / 2 * plan->value_stride;
     if (t + 1 >= tile->count) {
@@ -157,10 +158,12 @@ INLINE void split_tile_of(const int element, const tile_plan *plan, const tile *
     // Whole steps: columns of values past their width reach no result.
     const int64_t both = as_keys && as_values ? attn_whole_steps(value_width) : 0;
     if (both) split_two_rows(element, two, 0, both, key_width, keys, plan->key_piece, values,
-                             plan->value_piece);
-    if (as_keys) split_two_rows(element, two, both, key_width, key_width, keys, plan->key_piece, NULL, 0);
+                             plan->value_piece, prefetch);
+    if (as_keys) {
+      split_two_rows(element, two, both, key_width, key_width, keys, plan->key_piece, NULL, 0, prefetch);
+    }
     if (as_values && !both) {
-      split_two_rows(element, two, 0, value_width, value_width, NULL, 0, values, plan->value_piece);
+      split_two_rows(element, two, 0, value_width, value_width, NULL, 0, values, plan->value_piece, prefetch);
     }
     if (!single) continue;
     // The partner's pieces again as zeros.

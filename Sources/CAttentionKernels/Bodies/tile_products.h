@@ -17,12 +17,25 @@ INLINE const char *tile_at(const tile_operand *o, int block, int64_t step, int p
 #define LOAD_TILE(tile, operand, block, step, piece) \
   TILE_LOAD(tile, tile_at(operand, block, step, piece), (operand)->row_bytes)
 
+// A product, and a few lines of what follows: lines asked for in bursts hold up the loads of tiles behind them.
+#define PRODUCT_AND_FETCH(sum, left, right) \
+  TILE_PRODUCT(sum, left, right);           \
+  if (prefetch) prefetch_some(prefetch);
+
+// Products of pieces that a step of 32 elements sums for one tile.
+INLINE int piece_products(const int A_PIECES, const int B_PIECES) {
+  const int MOST = A_PIECES > B_PIECES ? A_PIECES : B_PIECES;
+  int count = 0;
+  for (int i = 0; i < A_PIECES; i++) count += B_PIECES < MOST - i ? B_PIECES : MOST - i;
+  return count;
+}
+
 // Tiles 0 ... 3 are the sums of block (i, j), row by row; the first `rows` by `columns` of two by two.
-INLINE void square_products(const int ROWS, const int COLUMNS) {
-  TILE_PRODUCT(0, 4, 6);
-  if (COLUMNS > 1) TILE_PRODUCT(1, 4, 7);
-  if (ROWS > 1) TILE_PRODUCT(2, 5, 6);
-  if (ROWS > 1 && COLUMNS > 1) TILE_PRODUCT(3, 5, 7);
+INLINE void square_products(const int ROWS, const int COLUMNS, prefetcher *prefetch) {
+  PRODUCT_AND_FETCH(0, 4, 6)
+  if (COLUMNS > 1) { PRODUCT_AND_FETCH(1, 4, 7) }
+  if (ROWS > 1) { PRODUCT_AND_FETCH(2, 5, 6) }
+  if (ROWS > 1 && COLUMNS > 1) { PRODUCT_AND_FETCH(3, 5, 7) }
 }
 
 INLINE void load_left(const int ROWS, const tile_operand *a, int64_t step, const int piece) {
@@ -38,7 +51,7 @@ INLINE void load_right(const int COLUMNS, const tile_operand *b, int64_t step, c
 // One step of up to two by two blocks. With `A_PIECES` and `B_PIECES` pieces the products of pieces i
 // and j with i + j < max(A_PIECES, B_PIECES) are summed.
 INLINE void square_step(const int ROWS, const int COLUMNS, const int A_PIECES, const int B_PIECES,
-                        const tile_operand *a, const tile_operand *b, int64_t step) {
+                        const tile_operand *a, const tile_operand *b, int64_t step, prefetcher *prefetch) {
   const int MOST = A_PIECES > B_PIECES ? A_PIECES : B_PIECES;
   UNROLL for (int i = 0; i < A_PIECES; i++) {
     load_left(ROWS, a, step, i);
@@ -46,7 +59,7 @@ INLINE void square_step(const int ROWS, const int COLUMNS, const int A_PIECES, c
     // With two pieces each the second round finds the right side's first piece at hand.
     UNROLL for (int j = LAST - 1; j >= 0; j--) {
       if (i == 0 || j != 0 || LAST > 1) load_right(COLUMNS, b, step, j);
-      square_products(ROWS, COLUMNS);
+      square_products(ROWS, COLUMNS, prefetch);
     }
   }
 }
@@ -57,12 +70,12 @@ INLINE void square_step(const int ROWS, const int COLUMNS, const int A_PIECES, c
   LOAD(0, 0) SUM(0, 0) LOAD(1, 1) SUM(1, 1) LOAD(2, 0) SUM(2, 0) LOAD(3, 1) SUM(3, 1)
 
 INLINE void rows_step(const int A_PIECES, const int B_PIECES, const tile_operand *a,
-                      const tile_operand *b, int64_t step) {
+                      const tile_operand *b, int64_t step, prefetcher *prefetch) {
   LOAD_TILE(6, b, 0, step, 0);
   if (B_PIECES > 1) LOAD_TILE(7, b, 0, step, 1);
 #define LOAD_ROWS(block, side) LOAD_TILE(4 + side, a, block, step, piece);
-#define SUM_FIRST(block, side) TILE_PRODUCT(block, 4 + side, 6);
-#define SUM_SECOND(block, side) TILE_PRODUCT(block, 4 + side, 7);
+#define SUM_FIRST(block, side) PRODUCT_AND_FETCH(block, 4 + side, 6)
+#define SUM_SECOND(block, side) PRODUCT_AND_FETCH(block, 4 + side, 7)
   if (A_PIECES > 1) {
     enum { piece = 1 };
     LINE_OF_FOUR(LOAD_ROWS, SUM_FIRST)
@@ -76,12 +89,12 @@ INLINE void rows_step(const int A_PIECES, const int B_PIECES, const tile_operand
 }
 
 INLINE void columns_step(const int A_PIECES, const int B_PIECES, const tile_operand *a,
-                         const tile_operand *b, int64_t step) {
+                         const tile_operand *b, int64_t step, prefetcher *prefetch) {
   LOAD_TILE(4, a, 0, step, 0);
   if (A_PIECES > 1) LOAD_TILE(5, a, 0, step, 1);
 #define LOAD_COLUMNS(block, side) LOAD_TILE(6 + side, b, block, step, piece);
-#define SUM_FIRST(block, side) TILE_PRODUCT(block, 4, 6 + side);
-#define SUM_SECOND(block, side) TILE_PRODUCT(block, 5, 6 + side);
+#define SUM_FIRST(block, side) PRODUCT_AND_FETCH(block, 4, 6 + side)
+#define SUM_SECOND(block, side) PRODUCT_AND_FETCH(block, 5, 6 + side)
   if (B_PIECES > 1) {
     enum { piece = 1 };
     LINE_OF_FOUR(LOAD_COLUMNS, SUM_FIRST)
@@ -95,7 +108,7 @@ INLINE void columns_step(const int A_PIECES, const int B_PIECES, const tile_oper
 }
 
 // Sums of ROWS by COLUMNS blocks (2 or 1 by 2 or 1, 4 by 1, 1 by 4) of 16 by 16 over `steps` times 32
-// elements, begun anew or added to those at `c`. Lines are prefetched with every step.
+// elements, begun anew or added to those at `c`. Lines are prefetched with every product.
 INLINE void tile_block(const int ROWS, const int COLUMNS, const int A_PIECES, const int B_PIECES,
                        tile_operand a, tile_operand b, int64_t steps, bool first, float *c,
                        int64_t stride, prefetcher *prefetch) {
@@ -120,13 +133,12 @@ INLINE void tile_block(const int ROWS, const int COLUMNS, const int A_PIECES, co
     EACH_SUM(FETCH_SUM)
   }
   for (int64_t s = 0; s < steps; s++) {
-    if (prefetch) prefetch_some(prefetch);
     if (ROWS == 4) {
-      rows_step(A_PIECES, B_PIECES, &a, &b, s);
+      rows_step(A_PIECES, B_PIECES, &a, &b, s, prefetch);
     } else if (COLUMNS == 4) {
-      columns_step(A_PIECES, B_PIECES, &a, &b, s);
+      columns_step(A_PIECES, B_PIECES, &a, &b, s, prefetch);
     } else {
-      square_step(ROWS, COLUMNS, A_PIECES, B_PIECES, &a, &b, s);
+      square_step(ROWS, COLUMNS, A_PIECES, B_PIECES, &a, &b, s, prefetch);
     }
   }
   EACH_SUM(LEAVE_SUM)
