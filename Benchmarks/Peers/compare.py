@@ -3,6 +3,8 @@
 
     make peers                 everything, into Reports/peers.md (an hour on two cores)
     make peers PEERS="--only GQA --repetitions 3 --output /tmp/peers.md"
+    make peers PEERS="--resume"                 goes on where an interrupted run stopped
+    make peers PEERS="--minutes 120"            what others disturbed most once more, two hours in all
 
 Every side is a process of its own. A repetition runs each side in turn, once untimed and once timed,
 with the others stopped, so that no side's waiting threads take time from another and a machine whose
@@ -23,12 +25,16 @@ import statistics
 import subprocess
 import sys
 import tempfile
+import time
+from dataclasses import dataclass
+from typing import Callable
 
 import numpy as np
 
+from plan import Plan
 from quiet import QuietRuns
 from report import write_report
-from shapes import BESIDE, CODECS, DEPTHS, NEIGHBOURS, SHAPES, STORAGES
+from shapes import BESIDE, CODECS, DEPTHS, NEIGHBOURS, SHAPES, STORAGES, Shape
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 MOST_COPIES = 16
@@ -252,6 +258,17 @@ def steps(options, server, work):
             side.close()
 
 
+@dataclass(frozen=True)
+class Job:
+    """Rows of one of the report's sections, measured together."""
+
+    section: str
+    name: str
+    shape: Shape | None  # whose rows it needs
+    measure: Callable[[str | None], list[dict]]
+    has_floors: bool = False
+
+
 def versions():
     found = {}
     for script in ("ggml_attention.py", "torch_attention.py", "onnx_attention.py"):
@@ -293,6 +310,12 @@ def main():
         help="seconds for which a disturbed run is repeated at most (default 1), three times as many where"
         " floors are judged")
     parser.add_argument(
+        "--minutes", type=float, default=0.0,
+        help="measure again what was disturbed most until so many minutes have passed; of each the least"
+        " disturbed measurement counts (default: once each)")
+    parser.add_argument(
+        "--resume", action="store_true", help="keep what an interrupted run of this commit has measured")
+    parser.add_argument(
         "--note", action="append", default=[], help="a line for the report, about the machine say")
     parser.add_argument("--only", default="", help="shapes whose name contains this")
     parser.add_argument("--without-steps", action="store_true", help="no whole decode steps")
@@ -305,44 +328,54 @@ def main():
         date=datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%dT%H:%MZ"),
         processor=processor(), threads=options.threads, commit=commit(), versions=versions(),
         repetitions=options.repetitions, patience=options.patience, past_caches=past_last_level(),
-        notes=options.note, attention=[], addressing=[], steps=[],
+        notes=options.note,
     )
     # What was measured so far, should the rest not be reached.
     partial = os.path.splitext(options.output)[0] + ".partial.md"
-
-    def add(section, name, make):
-        log(f"  {name}")
-        try:
-            made = make()
-            result[section] += made if isinstance(made, list) else [made]
-        except RuntimeError as error:
-            shape, _, codec = name.rpartition(", ")
-            result[section].append(dict(shape=shape, codec=codec, failed=str(error)))
-            log(f"    failed: {error}")
-        save(result, partial)
-
-    if not options.without_steps:
-        add("steps", "whole steps, f16", lambda: steps(options, server, options.work))
-    for shape in SHAPES:
-        if options.only not in shape.name:
-            continue
-        with rows_of(shape) as folder:
-            for codec, peers in formats_of(shape):
-                add("attention", f"{shape.name}, {codec}",
-                    lambda: attention(shape, codec, peers, folder, options, server))
-            if shape in SHAPES[:5]:
-                add("addressing", f"{shape.name}, addressing",
-                    lambda: addressing(shape, folder, options, server))
-    for shape in NEIGHBOURS:
-        if options.only in shape.name:
-            with rows_of(shape) as folder:
-                add("attention", f"{shape.name}, f16",
-                    lambda: attention(shape, "f16", [], folder, options, server))
-    save(result, options.output)
+    plan = Plan(list(jobs_of(options, server)), lambda made: save(result | made, partial), log)
+    if options.resume and not plan.resume(data_of(partial), result):
+        sys.exit(f"{data_of(partial)}: no measurements of commit {result['commit']} with --repetitions "
+                 f"{options.repetitions} and --patience {options.patience:g} to go on with")
+    begin = time.monotonic()
+    try:
+        plan.measure_all(rows_of)
+    except KeyboardInterrupt:
+        if plan.rows:
+            log(f"  stopped; what was measured is in {partial}, --resume goes on")
+        raise
+    try:
+        plan.measure_disturbed(rows_of, begin + 60 * options.minutes)
+    except KeyboardInterrupt:
+        log("  stopped; everything has been measured at least once")
+    save(result | plan.results(), options.output)
     for path in (partial, data_of(partial)):
         if os.path.exists(path):
             os.remove(path)
     print(options.output)
+
+
+def jobs_of(options, server):
+    """Everything to be measured, in order."""
+    if not options.without_steps:
+        yield Job("steps", "whole steps, f16", None, lambda _: steps(options, server, options.work))
+    for shape in SHAPES:
+        if options.only not in shape.name:
+            continue
+        for codec, peers in formats_of(shape):
+            yield Job(
+                "attention", f"{shape.name}, {codec}", shape,
+                lambda folder, shape=shape, codec=codec, peers=peers:
+                    [attention(shape, codec, peers, folder, options, server)],
+                has_floors=codec == "f16")
+        if shape in SHAPES[:5]:
+            yield Job(
+                "addressing", f"{shape.name}, addressing", shape,
+                lambda folder, shape=shape: [addressing(shape, folder, options, server)])
+    for shape in NEIGHBOURS:
+        if options.only in shape.name:
+            yield Job(
+                "attention", f"{shape.name}, f16", shape,
+                lambda folder, shape=shape: [attention(shape, "f16", [], folder, options, server)])
 
 
 def formats_of(shape):

@@ -146,6 +146,16 @@ def step_section(rows):
     return table(["depth", "ours, ms", "fused, ms", "unfused, ms", "better ÷ ours", "disturbed"], body)
 
 
+def again_line(result):
+    times = result.get("times", {}).values()
+    again = sum(times) - len(times)
+    if again == 0:
+        return []
+    return [f"- What was disturbed most was measured again later, the {len(times)} rows or tables of rows that are "
+            f"measured together {again} times in all; of each the least disturbed measurement counts, however it "
+            "came out."]
+
+
 def write_report(result):
     rows = result["attention"]
     names_alone = {shape.name for shape in NEIGHBOURS}
@@ -171,6 +181,7 @@ def write_report(result):
         f"cores takes up to 40 % of it. {total['tries']:,} runs for {total['runs']:,} that count, of "
         f"which {total['disturbed']:,} are the least disturbed of their tries; each table's last column "
         "has their share.",
+        *again_line(result),
         f"- Copies of the rows, at least {result['past_caches'] >> 20:,} MiB together where sixteen "
         "suffice, are taken in turn, so that no run finds its rows in a cache.",
         "- *difference* is the largest absolute difference of the outputs by the largest output; the "

@@ -6,8 +6,8 @@ static int32_t skinny_least_packed_rows(int32_t element) {
 #if HAS_TILES
   if (element == ATTN_ELEMENT_BF16) return least_tile_rows(element);
 #endif
+  if (element == ATTN_ELEMENT_F32) return LANES == 16 ? 6 : 4;
   if (LANES == 16) return 7;
-  if (element == ATTN_ELEMENT_F32) return 4;
   if (LANES == 8) return 7;
   return element == ATTN_ELEMENT_S8 ? 6 : 5;
 }

@@ -1,13 +1,14 @@
 // Products with packed rows. A block of outputs' weights is widened to float32 a short piece of the
 // width at a time; over that panel, which lies in the first-level cache, every group of rows runs with
 // a block of sums in registers. Each weight is read from memory and widened once, whatever the number
-// of rows, and the next block is fetched in the order of its addresses meanwhile.
+// of rows, and the next block is fetched in the order of its addresses meanwhile. With AVX-512 whole pieces
+// of float32 are panels where they lie, for up to sixteen rows: a dozen outputs' weights read side by side
+// are fetched by the processor itself.
 
 enum {
   PANEL_STRIDE = PANEL_WIDTH,  // floats from one output to the next
   PANEL_SUMS = VECTOR_REGISTERS == 32 ? 24 : 12,  // vectors of sums in registers
   PANEL_OUTPUTS = PANEL_SUMS,
-  PANEL_LINE = 64,
   // Bytes of packed rows that are passed over at a time: half of a small second-level cache.
   PACKED_BYTES_AT_ONCE = 128 << 10,
 };
@@ -24,15 +25,26 @@ INLINE void accumulate(vfloat *sum, vfloat a, vfloat b) {
 #endif
 }
 
+typedef struct panel_kind {
+  int element;
+  bool in_place;  // whole pieces are panels where they lie
+} panel_kind;
+
+INLINE bool is_in_place(const int element, int32_t rows) {
+  return LANES == 16 && element == ATTN_ELEMENT_F32 && rows <= GROUP_ROWS;
+}
+
 // What is made ready while the sums of one piece run: the next piece's weights, widened into the other
 // panel, and the lines of the next block, fetched into the second-level cache in the order of their
-// addresses. A row of the one and as many lines of the other at a time, spread evenly over the steps.
+// addresses. A row of the one at a time, spread evenly over the steps, and as many lines of the other, or,
+// where they are fetched by line (prefetch.h), one at a time between the multiply-adds.
 typedef struct skinny_feed {
   const char *weights;  // row 0 of the next piece
   int64_t row_bytes;
   float *panel;
   int32_t due, rate, steps;  // rows: `rate` in `steps`
   const char *next, *end;    // lines
+  int64_t advance;           // bytes a line counts for: less than a line where groups share the fetching
   const char *segment_end;
   int64_t segment, skip;  // bytes that follow each other, and from the end of them to the next
 } skinny_feed;
@@ -53,21 +65,32 @@ INLINE void widen_piece(const int element, const char *row, float *to) {
   UNROLL for (int k = 0; k < PANEL_WIDTH; k += order_step(element)) widen_in_order(element, row, k, to + k);
 }
 
-INLINE void feed_step(const int element, skinny_feed *f) {
-  const int64_t bytes = PANEL_WIDTH * block_bytes(element) / ATTN_GROUP;
+INLINE void pass_fetched(skinny_feed *f, int64_t bytes) {
+  f->next += bytes;
+  if (f->next >= f->segment_end) {
+    f->next = f->segment_end + f->skip;
+    f->segment_end = f->next + f->segment;
+  }
+}
+
+INLINE void fetch_line(skinny_feed *f) {
+  if (f->next >= f->end) return;
+  __builtin_prefetch(f->next, 0, 2);
+  pass_fetched(f, f->advance);
+}
+
+INLINE void feed_step(const panel_kind kind, skinny_feed *f) {
+  if (kind.in_place) return;
+  const int64_t bytes = PANEL_WIDTH * block_bytes(kind.element) / ATTN_GROUP;
   f->due += f->rate;
   while (f->due >= f->steps) {
     f->due -= f->steps;
-    widen_piece(element, f->weights, f->panel);
+    widen_piece(kind.element, f->weights, f->panel);
     f->weights += f->row_bytes;
     f->panel += PANEL_STRIDE;
-    if (f->next >= f->end) continue;
-    UNROLL for (int64_t i = 0; i < bytes; i += PANEL_LINE) __builtin_prefetch(f->next + i, 0, 2);
-    f->next += bytes;
-    if (f->next >= f->segment_end) {
-      f->next = f->segment_end + f->skip;
-      f->segment_end = f->next + f->segment;
-    }
+    if (FETCHES_BY_LINE || f->next >= f->end) continue;
+    UNROLL for (int64_t i = 0; i < bytes; i += LINE_BYTES) __builtin_prefetch(f->next + i, 0, 2);
+    pass_fetched(f, bytes);
   }
 }
 
@@ -99,47 +122,66 @@ INLINE vfloat repeat(const float *p, const int share) {
   return v;
 }
 
-// sums[o][v] += panel[o] . x over `width` elements, for OUTPUTS = PANEL_SUMS / VECTORS outputs.
-INLINE void panel_product(const int element, const int VECTORS, const int share, const float *panel,
-                          const float *x, int64_t width, vfloat *sums, skinny_feed *feed) {
-  const int outputs = PANEL_SUMS / VECTORS;
+// Weights in float32: `stride` floats from one output to the next.
+typedef struct skinny_panel {
+  const float *weights;
+  int64_t stride;
+} skinny_panel;
+
+// Whether a line is fetched with multiply-adds `i` of `count` of a step, for `lines` lines a step.
+INLINE bool fetches_with(const int i, const int count, const int lines) {
+  return i * lines / count != (i + 1) * lines / count;
+}
+
+// sums[o][v] += weights[o] . x over `width` elements, for PANEL_SUMS / VECTORS outputs from `output` on.
+INLINE void panel_product(const panel_kind kind, const int VECTORS, const int share, skinny_panel panel,
+                          int64_t output, const float *x, int64_t width, vfloat *sums, skinny_feed *feed) {
+  const int outputs = PANEL_SUMS / VECTORS, per_step = outputs * SKINNY_STEP / share;
+  // What this group would fetch if there were no others.
+  const int step_bytes = PANEL_OUTPUTS * SKINNY_STEP * (int)block_bytes(kind.element) / ATTN_GROUP;
+  const int lines = FETCHES_BY_LINE && !kind.in_place ? step_bytes / LINE_BYTES / VECTORS : 0;
+  const float *weights = panel.weights + output * panel.stride;
   vfloat s[PANEL_SUMS];
   UNROLL for (int i = 0; i < PANEL_SUMS; i++) s[i] = sums[i];
-  for (int64_t k = 0; k < width; k += SKINNY_STEP) {
-    feed_step(element, feed);
-    UNROLL for (int j = 0; j < SKINNY_STEP; j += share) {
+  // Without the feed's branches between, the compiler would load ahead over several steps, and spill sums.
+  const int step = kind.in_place ? share : SKINNY_STEP;
+#pragma clang loop unroll(disable)
+  for (int64_t k = 0; k < width; k += step) {
+    feed_step(kind, feed);
+    UNROLL for (int j = 0; j < step; j += share) {
       vfloat rows[4];
       UNROLL for (int v = 0; v < VECTORS; v++) rows[v] = load(x + v * LANES);
       x += VECTORS * LANES;
       UNROLL for (int o = 0; o < outputs; o++) {
-        const vfloat weight = repeat(panel + o * PANEL_STRIDE + j, share);
+        const vfloat weight = repeat(weights + o * panel.stride + j, share);
         UNROLL for (int v = 0; v < VECTORS; v++) {
           accumulate(&s[o * VECTORS + v], weight, rows[v]);
         }
+        if (fetches_with(j / share * outputs + o, per_step, lines)) fetch_line(feed);
       }
     }
-    panel += SKINNY_STEP;
+    weights += step;
   }
   UNROLL for (int i = 0; i < PANEL_SUMS; i++) sums[i] = s[i];
 }
 
 // All outputs of the panel for one group.
-INLINE void panel_group(const int element, const int room, const float *panel, const float *x,
-                        int64_t width, vfloat *sums, skinny_feed *feed) {
+INLINE void panel_group(const panel_kind kind, const int room, skinny_panel panel, const float *x, int64_t width,
+                        vfloat *sums, skinny_feed *feed) {
   const int share = group_share(room), vectors = group_lanes(room) / LANES;
   for (int o = 0; o < PANEL_OUTPUTS; o += PANEL_SUMS / vectors) {
-    panel_product(element, vectors, share, panel + o * PANEL_STRIDE, x, width, sums + o * vectors, feed);
+    panel_product(kind, vectors, share, panel, o, x, width, sums + o * vectors, feed);
   }
 }
 
-INLINE void panel_group_of(const int element, int32_t room, const float *panel, const float *x,
-                           int64_t width, vfloat *sums, skinny_feed *feed) {
+INLINE void panel_group_of(const panel_kind kind, int32_t room, skinny_panel panel, const float *x, int64_t width,
+                           vfloat *sums, skinny_feed *feed) {
   switch (room) {
-    case 1: panel_group(element, 1, panel, x, width, sums, feed); break;
-    case 2: panel_group(element, 2, panel, x, width, sums, feed); break;
-    case 4: panel_group(element, 4, panel, x, width, sums, feed); break;
-    case 8: panel_group(element, 8, panel, x, width, sums, feed); break;
-    default: panel_group(element, 16, panel, x, width, sums, feed); break;
+    case 1: panel_group(kind, 1, panel, x, width, sums, feed); break;
+    case 2: panel_group(kind, 2, panel, x, width, sums, feed); break;
+    case 4: panel_group(kind, 4, panel, x, width, sums, feed); break;
+    case 8: panel_group(kind, 8, panel, x, width, sums, feed); break;
+    default: panel_group(kind, 16, panel, x, width, sums, feed); break;
   }
 }
 
@@ -206,6 +248,14 @@ typedef struct skinny_piece {
   int64_t outputs, width;
 } skinny_piece;
 
+INLINE bool is_whole(const skinny_piece *piece) {
+  return piece->outputs == PANEL_OUTPUTS && piece->width == PANEL_WIDTH;
+}
+
+INLINE bool is_panel_where_it_lies(const panel_kind kind, const skinny_piece *piece) {
+  return kind.in_place && is_whole(piece);
+}
+
 INLINE skinny_piece piece_at(const char *weights, int64_t row_bytes, int64_t element_bytes,
                              int64_t output, int64_t last, int64_t k, int64_t end) {
   return (skinny_piece){
@@ -215,9 +265,10 @@ INLINE skinny_piece piece_at(const char *weights, int64_t row_bytes, int64_t ele
   };
 }
 
-INLINE void packed_product_of(const int element, const char *weights, int64_t row_bytes,
+INLINE void packed_product_of(const panel_kind kind, const char *weights, int64_t row_bytes,
                               const float *packed, int32_t rows, int64_t width,
                               const skinny_target *target, int64_t first, int64_t last) {
+  const int element = kind.element;
   row_group groups[MOST_GROUPS];
   const int group_count = group_rows(rows, width, groups);
   int lanes = 0;  // of all groups
@@ -238,7 +289,9 @@ INLINE void packed_product_of(const int element, const char *weights, int64_t ro
     feed.skip = row_bytes - feed.segment;
     skinny_piece piece = piece_at(weights, row_bytes, element_bytes, first, last, begin, end);
     int side = 0;
-    widen_panel(element, piece.weights, row_bytes, piece.width, piece.outputs, panels[side]);
+    if (!is_panel_where_it_lies(kind, &piece)) {
+      widen_panel(element, piece.weights, row_bytes, piece.width, piece.outputs, panels[side]);
+    }
     for (int64_t output = first; output < last; output += PANEL_OUTPUTS) {
       const int64_t after = output + PANEL_OUTPUTS < last ? output + PANEL_OUTPUTS : last;
       const int64_t fetched = after + PANEL_OUTPUTS < last ? after + PANEL_OUTPUTS : last;
@@ -254,17 +307,22 @@ INLINE void packed_product_of(const int element, const char *weights, int64_t ro
           next = piece_at(weights, row_bytes, element_bytes, ends ? after : output, last,
                           ends ? begin : k + PANEL_WIDTH, end);
         }
-        feed.rate = next.outputs == PANEL_OUTPUTS && next.width == PANEL_WIDTH ? PANEL_OUTPUTS : 0;
+        feed.rate = is_whole(&next) ? PANEL_OUTPUTS : 0;
         feed.due = 0;
         feed.weights = next.weights;
         feed.panel = panels[!side];
-        if (feed.rate == 0) {
+        if (!is_whole(&next)) {
           widen_panel(element, next.weights, row_bytes, next.width, next.outputs, panels[!side]);
         }
+        const bool in_place = is_panel_where_it_lies(kind, &piece);
+        const skinny_panel panel = {
+            .weights = in_place ? (const float *)piece.weights : panels[side],
+            .stride = in_place ? row_bytes / 4 : PANEL_STRIDE,
+        };
         for (int g = 0; g < group_count; g++) {
-          panel_group_of(element, groups[g].room, panels[side],
-                         packed + groups[g].offset + k * groups[g].room, PANEL_WIDTH,
-                         sums + sums_at[g], &feed);
+          feed.advance = LINE_BYTES * group_lanes(groups[g].room) / lanes;
+          panel_group_of(kind, groups[g].room, panel, packed + groups[g].offset + k * groups[g].room,
+                         PANEL_WIDTH, sums + sums_at[g], &feed);
         }
         piece = next;
         side = !side;
@@ -279,10 +337,16 @@ INLINE void packed_product_of(const int element, const char *weights, int64_t ro
 static void skinny_product_panels(const void *weights, int32_t element, int64_t weight_stride,
                                   const float *packed, int32_t rows, int64_t width,
                                   const skinny_target *target, int64_t first, int64_t last) {
+  if (is_in_place(element, rows)) {
+    packed_product_of((panel_kind){ATTN_ELEMENT_F32, true}, weights, weight_stride * 4, packed, rows, width,
+                      target, first, last);
+    return;
+  }
 #define PACKED_ELEMENT(ELEMENT)                                                                      \
   case ELEMENT:                                                                                      \
-    packed_product_of(ELEMENT, weights, stored_row_bytes(ELEMENT, weight_stride), packed, rows, width, \
-                      target, first, last);                                                          \
+    packed_product_of((panel_kind){.element = ELEMENT}, weights,                                      \
+                      stored_row_bytes(ELEMENT, weight_stride), packed, rows, width, target, first,  \
+                      last);                                                                         \
     break;
   switch (element) {
     PACKED_ELEMENT(ATTN_ELEMENT_F32)
