@@ -388,6 +388,37 @@ static void test_integers(uint64_t *state) {
   }
 }
 
+// Ranges so long that some builds read their parts side by side: whole parts and what is left of them, rows that
+// see all of a range and rows that do not, and runs that end at pages and at a ring's end.
+static void test_woven(uint64_t *state) {
+  static const int32_t widths[][2] = {{32, 32}, {64, 64}, {128, 128}, {96, 64}, {576, 512}};
+  static const int32_t elements[] = {ATTN_ELEMENT_F16, ATTN_ELEMENT_BF16, ATTN_ELEMENT_FP8, ATTN_ELEMENT_INT8,
+                                     ATTN_ELEMENT_INT4};
+  static const int64_t tokens[] = {511, 512, 577, 1535, 1536, 1537, 1729, 3210};
+  static const int64_t pages[] = {1, 3, 16, 64};
+  for (int w = 0; w < 5; w++) {
+    for (int32_t rows = 1; rows <= 8; rows++) {
+      for (int i = 0; i < 10; i++) {
+        shape s = {.key_width = widths[w][0], .value_width = widths[w][1], .rows = rows};
+        s.prefix = s.value_width < s.key_width && random_below(state, 2) == 0;
+        s.key_element = elements[i % 5];
+        s.value_element = i < 5 ? s.key_element : elements[random_below(state, 5)];
+        s.addressing = (int)random_below(state, 3);
+        s.tokens = tokens[random_below(state, 8)];
+        s.page_tokens = pages[random_below(state, 4)];
+        s.ring_tokens = 500 + random_below(state, 2500);
+        s.sink_tokens = s.addressing == 1 ? random_below(state, 5) : 0;
+        s.mask = random_below(state, 2) == 0 ? 0 : (int)random_below(state, 5);
+        s.soft_cap = random_below(state, 4) == 0 ? 3.0f : 0;
+        s.sink_logits = random_below(state, 3) == 0;
+        s.splits = 1 + (int)random_below(state, 2);
+        s.poison = (int)random_below(state, 4);
+        run_shape(&s, state);
+      }
+    }
+  }
+}
+
 static bool is_half_byte(int32_t element) {
   return element == ATTN_ELEMENT_INT4 || element == ATTN_ELEMENT_INT4C;
 }
@@ -443,4 +474,5 @@ void test_attend(void) {
     }
   }
   test_integers(&state);
+  test_woven(&state);
 }

@@ -70,8 +70,8 @@ enum {
   TILE_SLACK = 16,         // addresses that blocks may touch past a tile
 };
 
-// The row addresses of a tile of consecutive tokens and of the tile that follows, which is fetched
-// meanwhile. Addresses past `count` repeat the last row, so that blocks of several tokens need no
+// The row addresses of a tile of tokens, which are consecutive or woven (tile_cursor), and of the tile that
+// follows, which is fetched meanwhile. Addresses past `count` repeat the last row, so that blocks of several tokens need no
 // remainder.
 typedef struct tile {
   int32_t limit;  // tokens a tile of this call holds at most
@@ -84,23 +84,68 @@ typedef struct tile {
   const char *addresses[4][LONG_TILE_TOKENS + TILE_SLACK];
 } tile;
 
-// Walks the tokens of the ranges; a tile never spans two ranges.
+// Walks the tokens of the ranges; a tile never spans two ranges. With several ways the whole tiles of a range
+// that all rows see are woven: the range is cut into as many parts, and a tile takes tokens of all parts in turn,
+// so that the processor's prefetchers follow that many places of the memory at once. Where a token comes makes
+// no difference to attention, and such a tile's tokens are all seen, as those from `first` on are.
 typedef struct tile_cursor {
   const attn_stream *stream;
+  const attn_queries *queries;
   const attn_range *ranges;
   int32_t range_count;
+  int32_t ways;  // 1: tokens in order; divides the tokens of a tile
   int32_t range;
   int64_t token;
+  int64_t woven_end;  // of the present range's woven tokens
 } tile_cursor;
+
+INLINE tile_cursor cursor_of(const attn_stream *stream, const attn_queries *queries, const attn_range *ranges,
+                             int32_t range_count, int32_t ways) {
+  return (tile_cursor){stream, queries, ranges, range_count, ways, 0, INT64_MIN, INT64_MIN};
+}
+
+// Whether every row sees every token of the range.
+static bool is_seen_whole(const attn_queries *queries, const attn_range *range) {
+  if (!queries->row_end) return true;
+  for (int32_t r = 0; r < queries->rows; r++) {
+    if (queries->row_end[r] < range->end) return false;
+    if (queries->row_begin && queries->row_begin[r] > range->begin) return false;
+  }
+  return true;
+}
+
+// Whole tiles from the beginning of a range, where its parts are at least a tile long.
+static int64_t woven_end(const tile_cursor *cursor, const attn_range *range, int32_t limit) {
+  const int64_t tiles = (range->end - range->begin) / limit;
+  const bool is_woven = cursor->ways > 1 && tiles >= cursor->ways && is_seen_whole(cursor->queries, range);
+  return is_woven ? range->begin + tiles * limit : range->begin;
+}
+
+// The rows of `count` tokens from `token` on, `ways` addresses apart.
+static void fill_rows(const attn_stream *stream, int64_t token, int64_t count, int32_t ways, const char **keys,
+                      const char **values) {
+  for (int64_t t = 0; t < count;) {
+    const run r = run_at(stream, token + t, count - t);
+    for (int64_t i = 0; i < r.tokens; i++) {
+      keys[(t + i) * ways] = r.keys.rows + i * r.keys.row_bytes;
+      values[(t + i) * ways] = r.values.rows + i * r.values.row_bytes;
+    }
+    t += r.tokens;
+  }
+}
 
 static void fill_next_tile(tile_cursor *cursor, tile *tile) {
   const attn_stream *stream = cursor->stream;
   const int32_t limit = tile->limit;
   const char **keys = tile->next_keys, **values = tile->next_values;
   int32_t count = 0;
+  const attn_range *range = NULL;
   while (cursor->range < cursor->range_count) {
-    const attn_range *range = &cursor->ranges[cursor->range];
-    if (cursor->token < range->begin) cursor->token = range->begin;
+    range = &cursor->ranges[cursor->range];
+    if (cursor->token < range->begin) {
+      cursor->token = range->begin;
+      cursor->woven_end = woven_end(cursor, range, limit);
+    }
     if (cursor->token < range->end) {
       int64_t left = range->end - cursor->token;
       count = left < limit ? (int32_t)left : limit;
@@ -114,15 +159,18 @@ static void fill_next_tile(tile_cursor *cursor, tile *tile) {
   // Without tokens the slots repeat the current tile's last row: harmless to prefetch.
   const char *last_key = tile->count ? tile->keys[tile->count - 1] : stream->keys;
   const char *last_value = tile->count ? tile->values[tile->count - 1] : stream->values;
-  for (int32_t t = 0; t < count;) {
-    run r = run_at(stream, cursor->token + t, count - t);
-    for (int64_t i = 0; i < r.tokens; i++) {
-      keys[t + i] = r.keys.rows + i * r.keys.row_bytes;
-      values[t + i] = r.values.rows + i * r.values.row_bytes;
+  if (count > 0 && cursor->token < cursor->woven_end) {
+    const int32_t ways = cursor->ways;
+    const int64_t part = (cursor->woven_end - range->begin) / ways, at = (cursor->token - range->begin) / ways;
+    for (int32_t w = 0; w < ways; w++) {
+      fill_rows(stream, range->begin + w * part + at, count / ways, ways, keys + w, values + w);
     }
-    t += (int32_t)r.tokens;
-    last_key = keys[t - 1];
-    last_value = values[t - 1];
+  } else {
+    fill_rows(stream, cursor->token, count, 1, keys, values);
+  }
+  if (count > 0) {
+    last_key = keys[count - 1];
+    last_value = values[count - 1];
   }
   for (int32_t t = count; t < limit + TILE_SLACK; t++) {
     keys[t] = last_key;

@@ -40,6 +40,18 @@ INLINE bool is_attended_in_rows(const attn_stream *stream, int32_t rows) {
          (prefix || is_read_in_blocks(stream->value_element, stream->value_width, rows));
 }
 
+// Rows that are read where they lie, and do not stand in groups of tokens.
+INLINE bool is_woven_element(const int element) {
+  switch (element) {
+    case ATTN_ELEMENT_F16:
+    case ATTN_ELEMENT_BF16:
+    case ATTN_ELEMENT_FP8:
+    case ATTN_ELEMENT_INT8:
+    case ATTN_ELEMENT_INT4: return true;
+    default: return false;
+  }
+}
+
 typedef struct attend_plan {
   int key_path;
   bool keys_copied;
@@ -55,16 +67,28 @@ typedef struct attend_plan {
   int64_t key_stride, value_stride;
 } attend_plan;
 
+// Parts of a range that are read side by side (addressing.h), measured with vectors of 16 lanes: a single row
+// over 16 bits is fastest with eight of keys and values each, all others with sixteen; float32, and a single row
+// over FP8, in order.
+INLINE int32_t woven_ways(const attn_stream *stream, int32_t rows) {
+  const int keys = stream->key_element;
+  const int values = stream->value_is_key_prefix ? keys : stream->value_element;
+  if (LANES != 16 || !is_woven_element(keys) || !is_woven_element(values)) return 1;
+  if (rows > 1) return 16;
+  if (keys == ATTN_ELEMENT_FP8 || values == ATTN_ELEMENT_FP8) return 1;
+  return is_plain(keys) && is_plain(values) ? 8 : 16;
+}
+
 // Tokens of a tile. In general one side of a tile of the usual widths lies in the first-level cache, and
 // what is done once a tile counts little. Where one or two rows leave the memory to bind, what suits its
-// prefetchers is faster, measured: with vectors of 16 lanes long runs of one row, with 8 lanes keys and
-// values in turn by about a page of 4 KiB.
+// prefetchers is faster, measured: with vectors of 16 lanes longer runs of one row over FP8 and shorter ones over
+// 16 bits, with 8 lanes keys and values in turn by about a page of 4 KiB.
 INLINE int32_t attend_tile_tokens(const attn_stream *stream, int32_t rows, const attend_plan *plan) {
-  enum { PAGE_BYTES = 4096, STEP = 16 };
+  enum { PAGE_BYTES = 4096, STEP = 16, LONG_RUN = 256, SHORT_RUN = 64 };
   const int keys = stream->key_element, values = stream->value_element;
   const bool is_in_place = plan->key_path == KEYS_IN_PLACE && plan->values_in_place &&
                            !stream->value_is_key_prefix && !plan->values_integer;
-  if (is_in_place && LANES == 16 && rows == 1) return LONG_TILE_TOKENS / 2;
+  if (is_in_place && LANES == 16 && rows == 1) return is_plain(keys) && is_plain(values) ? SHORT_RUN : LONG_RUN;
   if (is_in_place && LANES == 8 && rows <= 2 && is_plain(keys) && is_plain(values)) {
     const int64_t tokens = PAGE_BYTES / stream->key_row_bytes / STEP * STEP;
     return tokens < STEP ? STEP : tokens < ATTN_TILE_TOKENS ? (int32_t)tokens : ATTN_TILE_TOKENS;
@@ -332,7 +356,7 @@ static void attend_rows(const attn_stream *stream, const attn_queries *queries,
     round_queries(queries, stream->key_element, stream->key_width, &plan.integers->queries, &plan.integers->quads);
   }
 
-  tile_cursor cursor = {stream, ranges, range_count, 0, INT64_MIN};
+  tile_cursor cursor = cursor_of(stream, queries, ranges, range_count, woven_ways(stream, rows));
   tile tile;
   prepared_tile prepared;
   first_tile(&cursor, &tile, plan.tile_tokens);

@@ -175,7 +175,7 @@ static void attend_integer_panels(const attn_stream *stream, const attn_queries 
   integer_panel_plan plan = plan_integer_panels(stream, queries, workspace);
   pack_integer_queries(queries, stream->key_width, &plan.packed);
 
-  tile_cursor cursor = {stream, ranges, range_count, 0, INT64_MIN};
+  tile_cursor cursor = cursor_of(stream, queries, ranges, range_count, 1);
   tile tile;
   first_tile(&cursor, &tile, INTEGER_TOKENS);
   while (next_tile(&cursor, &tile)) {

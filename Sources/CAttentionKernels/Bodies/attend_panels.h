@@ -182,7 +182,7 @@ static void attend_panels(const attn_stream *stream, const attn_queries *queries
   const panel_plan plan = plan_panels(stream, queries, &layout, workspace);
   pack_queries(queries, stream->key_width, plan.packed);
 
-  tile_cursor cursor = {stream, ranges, range_count, 0, INT64_MIN};
+  tile_cursor cursor = cursor_of(stream, queries, ranges, range_count, 1);
   tile tile;
   first_tile(&cursor, &tile, panel_tile_tokens(&layout, stream->value_is_key_prefix));
   while (next_tile(&cursor, &tile)) {

@@ -206,7 +206,7 @@ static void attend_pieces(const attn_stream *stream, const attn_queries *queries
   int side = 0;
   bool ready = false;
 
-  tile_cursor cursor = {stream, ranges, range_count, 0, INT64_MIN};
+  tile_cursor cursor = cursor_of(stream, queries, ranges, range_count, 1);
   tile tile;
   first_tile(&cursor, &tile, PIECED_TILE_TOKENS);
   while (next_tile(&cursor, &tile)) {

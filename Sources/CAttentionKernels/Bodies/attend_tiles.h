@@ -192,7 +192,7 @@ static void attend_tiles(const attn_stream *stream, const attn_queries *queries,
   split_queries(&plan);
   fetch_sums(&plan, partial);
 
-  tile_cursor cursor = {stream, ranges, range_count, 0, INT64_MIN};
+  tile_cursor cursor = cursor_of(stream, queries, ranges, range_count, 1);
   tile tile;
   first_tile(&cursor, &tile, plan.tokens);
   while (next_tile(&cursor, &tile)) {
