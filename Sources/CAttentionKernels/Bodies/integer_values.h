@@ -87,7 +87,7 @@ INLINE void integer_columns_of(const int element, const int ROWS, const int VECT
     if (fetch.by_row) prefetch_rows(fetch.by_row);
     const int32_t end = chunk + PRODUCT_CHUNK < count ? chunk + PRODUCT_CHUNK : count;
     for (int32_t t = chunk; t < end; t += 2) {
-      if (fetches_by_line(element) && FIRST == 0 && fetch.by_line) prefetch_lines(fetch.by_line + t, 2, offset, 1);
+      if (FETCHES_BY_LINE && FIRST == 0 && fetch.by_line) prefetch_lines(fetch.by_line + t, 2, offset, 1);
       const char *one = rows[t] + offset, *two = rows[t + 1] + offset;
       vshort low[BLOCK_SHORTS], high[BLOCK_SHORTS];
       UNROLL for (int v = 0; v < VECTORS; v++) {

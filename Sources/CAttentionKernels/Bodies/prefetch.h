@@ -43,10 +43,6 @@ enum { LINE_BYTES = 64 };
 // line by line is up to a quarter faster (Documentation/Kernels.md, AVX-512).
 enum { FETCHES_BY_LINE = LANES == 16 };
 
-// So are rows of few query rows, but INT4's outside of quads (integer_quads.h), which the memory does not bind:
-// its values are 7 % slower by lines.
-INLINE bool fetches_by_line(const int element) { return FETCHES_BY_LINE && element != ATTN_ELEMENT_INT4; }
-
 // The lines of `bytes` from `offset` on of each of COUNT rows.
 INLINE void prefetch_lines(const char *const *rows, const int COUNT, int64_t offset, const int64_t bytes) {
   UNROLL for (int j = 0; j < COUNT; j++) {
