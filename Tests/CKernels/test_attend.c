@@ -115,6 +115,22 @@ static double tolerance_of(const shape *s) {
   return is_integer(s->key_element) || is_integer(value) ? 1e-4 : 2e-5;
 }
 
+// What a thread attends next, and how often it was asked for.
+typedef struct next_call {
+  const attn_stream *stream;
+  const attn_range *ranges;
+  int32_t range_count;
+  int64_t claims;
+} next_call;
+
+static int32_t claim_next(void *context, const attn_stream **stream, const attn_range **ranges) {
+  next_call *next = context;
+  next->claims++;
+  *stream = next->stream;
+  *ranges = next->ranges;
+  return next->range_count;
+}
+
 static void run_shape(const shape *s, uint64_t *state) {
   const int64_t n = s->tokens;
   const bool separate = !s->prefix;
@@ -245,6 +261,11 @@ static void run_shape(const shape *s, uint64_t *state) {
                           .row_begin = s->mask >= 2 ? begin : NULL,
                           .row_end = s->mask >= 1 ? end : NULL,
                           .sink_visible = sink_visible};
+  // What follows is fetched only: any tokens of the stream, or none.
+  next_call next = {&stream, ranges, random_below(state, 4) ? range_count : 0, 0};
+  const attn_following following = {claim_next, &next};
+  if (random_below(state, 2)) queries.following = &following;
+  int64_t calls = 0;
 
   // Partials: every piece of the ranges continues one of them, so that both chaining and merging
   // are exercised.
@@ -264,6 +285,7 @@ static void run_shape(const shape *s, uint64_t *state) {
   }
   if (splits == 1 && random_below(state, 2)) {
     attn_attend(&stream, &queries, ranges, range_count, &partials[0], workspace);
+    calls++;
   } else {
     for (int r = 0; r < range_count; r++) {
       for (int64_t t = ranges[r].begin; t < ranges[r].end;) {
@@ -271,6 +293,7 @@ static void run_shape(const shape *s, uint64_t *state) {
         attn_range piece = {t, t + step < ranges[r].end ? t + step : ranges[r].end};
         attn_attend(&stream, &queries, &piece, 1, &partials[random_below(state, splits)],
                     workspace);
+        calls++;
         t = piece.end;
       }
     }
@@ -282,6 +305,9 @@ static void run_shape(const shape *s, uint64_t *state) {
   for (int64_t i = 0; i < s->rows * out_stride; i++) out[i] = -55;
   attn_merge(partials, splits, s->rows, s->value_width, s->sink_logits ? logits : NULL, out,
              out_stride);
+
+  CHECK(next.claims == (queries.following ? calls : 0), "what follows: asked for %lld times in %lld calls",
+        (long long)next.claims, (long long)calls);
 
   // Reference.
   double worst = 0;

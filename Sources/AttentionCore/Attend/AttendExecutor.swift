@@ -14,6 +14,7 @@ public final class AttendExecutor: @unchecked Sendable {
   private var kernelScratch = ScratchBuffer()
   private var rowBounds = ScratchBuffer()
   private var mergeStates = ScratchBuffer()
+  private let queue = UnitQueue()
 
   public init(pool: WorkerPool) { self.pool = pool }
 
@@ -45,7 +46,7 @@ public final class AttendExecutor: @unchecked Sendable {
       schedule.blocks.withUnsafeBufferPointer { blocks in
         withSinkLogits(options) { sinkLogits in
           var job = AttendJob(
-            units: units, blocks: blocks, plan: plan, layer: layer, shape: shape,
+            units: units, queue: queue, blocks: blocks, plan: plan, layer: layer, shape: shape,
             options: options, sinkLogits: sinkLogits, queries: queries, out: out,
             partials: partials.pointer(), partialStride: partialStride(shape),
             mergeStates: mergeStates.pointer(), threads: pool.threads,
@@ -54,8 +55,10 @@ public final class AttendExecutor: @unchecked Sendable {
             rowBegin: rowBounds.pointer(),
             rowEnd: rowBounds.pointer(to: Int64.self) + plan.tokens * shape.queryHeadsPerStream)
           withUnsafeMutablePointer(to: &job) { pointer in
-            pool.run(count: units.count, context: pointer) { context, part, worker in
-              context.assumingMemoryBound(to: AttendJob.self).pointee.attend(part, worker)
+            queue.restart()
+            pool.run(count: min(pool.threads, units.count), context: pointer) {
+              context, _, worker in
+              context.assumingMemoryBound(to: AttendJob.self).pointee.attendUnits(worker)
             }
             guard schedule.partials > 0 else { return }
             pool.run(count: blocks.count, context: pointer) { context, part, _ in
@@ -120,111 +123,5 @@ extension LayerCache {
   /// - Throws: `CacheError.unknownSequence`, `pastEnd` or `windowOverwritten`.
   public func check(_ plan: BatchPlan) throws(CacheError) {
     for entry in plan.entries { try checkQueries(entry) }
-  }
-}
-
-/// What the workers of one call share; they write disjoint partials and disjoint rows of `out`.
-private struct AttendJob {
-  let units: UnsafeBufferPointer<AttendUnit>
-  let blocks: UnsafeBufferPointer<AttendBlock>
-  let plan: BatchPlan
-  let layer: LayerCache
-  let shape: RowShape
-  let options: AttendOptions
-  let sinkLogits: UnsafePointer<Float>?
-  let queries: UnsafePointer<Float>
-  let out: UnsafeMutablePointer<Float>
-  let partials: UnsafeMutablePointer<Float>
-  let partialStride: Int
-  /// One a partial of a split block, those of a block side by side.
-  let mergeStates: UnsafeMutablePointer<attn_partial>
-  let threads: Int
-  let kernelScratch: UnsafeMutableRawPointer
-  let kernelBytes: Int
-  let rowBegin: UnsafeMutablePointer<Int64>
-  let rowEnd: UnsafeMutablePointer<Int64>
-
-  /// First row of a block within a stream's rows, and rows of the block.
-  private func rows(_ block: AttendBlock) -> (first: Int, count: Int) {
-    let group = shape.queryHeadsPerStream
-    let first = plan.entries[block.entry].offset + block.firstToken
-    return (first * group, block.tokens * group)
-  }
-
-  /// Partial `slot`: first one a worker for blocks of one unit, then those of split blocks.
-  private func partial(_ slot: Int, rows: Int) -> attn_partial {
-    let base = partials + slot * partialStride
-    let state = base + rows * shape.valueWidth
-    return attn_partial(
-      accumulator: base, accumulator_stride: Int64(shape.valueWidth), maximum: state,
-      sum: state + rows)
-  }
-
-  func attend(_ part: Int, _ worker: Int) {
-    var unit = units[part]
-    let block = blocks[unit.block]
-    let entry = plan.entries[block.entry]
-    let rows = rows(block)
-    let streamRow = block.stream * plan.tokens * shape.queryHeadsPerStream + rows.first
-    var call = attn_queries()
-    call.queries = queries + streamRow * shape.keyWidth
-    call.query_stride = Int64(shape.keyWidth)
-    call.rows = Int32(rows.count)
-    call.scale = options.scale
-    call.soft_cap = options.softCap
-    if entry.count > 1 {
-      call.row_begin = UnsafePointer(rowBegin + rows.first)
-      call.row_end = UnsafePointer(rowEnd + rows.first)
-      call.sink_visible = Int64(layer.layout.reach.sinks)
-    }
-    let slot = unit.partial.map { threads + $0 } ?? worker
-    var state = partial(slot, rows: rows.count)
-    attn_partial_reset(&state, Int32(rows.count), Int32(shape.valueWidth))
-    let view = layer.view(sequence: entry.sequence, stream: block.stream)
-    let rangeCount = Int32(unit.rangeCount)
-    withUnsafePointer(to: view.raw) { stream in
-      withUnsafePointer(to: &unit.ranges.0) { ranges in
-        attn_attend(
-          stream, &call, ranges, rangeCount, &state, kernelScratch + worker * kernelBytes)
-      }
-    }
-    if unit.partial == nil {
-      withUnsafeMutablePointer(to: &state) { merge($0, count: 1, block: block) }
-    }
-  }
-
-  /// Merges the units of a block that was split.
-  func mergeSplit(_ part: Int) {
-    let block = blocks[part]
-    guard block.units.count > 1 else { return }
-    let rows = rows(block).count
-    guard let first = units[block.units.lowerBound].partial else { return }
-    let states = mergeStates + first
-    for index in 0..<block.units.count {
-      (states + index).initialize(to: partial(threads + first + index, rows: rows))
-    }
-    merge(states, count: block.units.count, block: block)
-  }
-
-  private func merge(_ states: UnsafeMutablePointer<attn_partial>, count: Int, block: AttendBlock) {
-    let rows = rows(block)
-    let group = shape.queryHeadsPerStream
-    let width = shape.valueWidth
-    let target = out + (block.stream * plan.tokens * group + rows.first) * width
-    guard let sinkLogits else {
-      attn_merge(states, Int32(count), Int32(rows.count), Int32(width), nil, target, Int64(width))
-      return
-    }
-    // Sink logits are one a head of the group: a block of several tokens merges token by token.
-    for token in 0..<block.tokens {
-      attn_merge(
-        states, Int32(count), Int32(group), Int32(width), sinkLogits + block.stream * group,
-        target + token * group * width, Int64(width))
-      for index in 0..<count {
-        states[index].accumulator += group * width
-        states[index].maximum += group
-        states[index].sum += group
-      }
-    }
   }
 }

@@ -70,15 +70,16 @@ enum {
   TILE_SLACK = 16,         // addresses that blocks may touch past a tile
 };
 
-// The row addresses of a tile of tokens, which are consecutive or woven (tile_cursor), and of the tile that
-// follows, which is fetched meanwhile. Addresses past `count` repeat the last row, so that blocks of several tokens need no
-// remainder.
+// The row addresses of a tile of tokens, which are consecutive or woven (tile_cursor), and of what is fetched
+// meanwhile: the tile that follows, or after a call's last one the first of the thread's next call. Addresses
+// past `count` repeat the last row, so that blocks of several tokens need no remainder.
 typedef struct tile {
   int32_t limit;  // tokens a tile of this call holds at most
   int64_t first;
   int32_t count;
   int64_t next_first;
-  int32_t next_count;
+  int32_t next_count;   // 0: this is the last one
+  int32_t fetch_count;  // addresses to fetch
   const char **keys, **values;            // of this tile
   const char **next_keys, **next_values;  // of the one that follows
   const char *addresses[4][LONG_TILE_TOKENS + TILE_SLACK];
@@ -134,7 +135,8 @@ static void fill_rows(const attn_stream *stream, int64_t token, int64_t count, i
   }
 }
 
-static void fill_next_tile(tile_cursor *cursor, tile *tile) {
+// Puts the addresses of the cursor's next tokens into the next tile, and returns how many there are.
+static int32_t take_tokens(tile_cursor *cursor, tile *tile) {
   const attn_stream *stream = cursor->stream;
   const int32_t limit = tile->limit;
   const char **keys = tile->next_keys, **values = tile->next_values;
@@ -154,12 +156,8 @@ static void fill_next_tile(tile_cursor *cursor, tile *tile) {
     cursor->range++;
     cursor->token = INT64_MIN;
   }
-  tile->next_first = cursor->token;
-  tile->next_count = count;
-  // Without tokens the slots repeat the current tile's last row: harmless to prefetch.
-  const char *last_key = tile->count ? tile->keys[tile->count - 1] : stream->keys;
-  const char *last_value = tile->count ? tile->values[tile->count - 1] : stream->values;
-  if (count > 0 && cursor->token < cursor->woven_end) {
+  if (count == 0) return 0;
+  if (cursor->token < cursor->woven_end) {
     const int32_t ways = cursor->ways;
     const int64_t part = (cursor->woven_end - range->begin) / ways, at = (cursor->token - range->begin) / ways;
     for (int32_t w = 0; w < ways; w++) {
@@ -168,15 +166,39 @@ static void fill_next_tile(tile_cursor *cursor, tile *tile) {
   } else {
     fill_rows(stream, cursor->token, count, 1, keys, values);
   }
-  if (count > 0) {
-    last_key = keys[count - 1];
-    last_value = values[count - 1];
+  cursor->token += count;
+  return count;
+}
+
+// The first tokens of the thread's next call.
+static int32_t take_following_tokens(const tile_cursor *cursor, tile *tile) {
+  const attn_following *following = cursor->queries->following;
+  if (!following) return 0;
+  const attn_stream *stream;
+  const attn_range *ranges;
+  const int32_t range_count = following->claim(following->context, &stream, &ranges);
+  if (range_count == 0) return 0;
+  tile_cursor begin = cursor_of(stream, cursor->queries, ranges, range_count, cursor->ways);
+  return take_tokens(&begin, tile);
+}
+
+static void fill_next_tile(tile_cursor *cursor, tile *tile) {
+  const int32_t count = take_tokens(cursor, tile);
+  tile->next_first = cursor->token - count;
+  tile->next_count = count;
+  tile->fetch_count = count > 0 ? count : take_following_tokens(cursor, tile);
+  // Without tokens the slots repeat the current tile's last row: harmless to prefetch.
+  const char **keys = tile->next_keys, **values = tile->next_values;
+  const char *last_key = tile->count ? tile->keys[tile->count - 1] : cursor->stream->keys;
+  const char *last_value = tile->count ? tile->values[tile->count - 1] : cursor->stream->values;
+  if (tile->fetch_count > 0) {
+    last_key = keys[tile->fetch_count - 1];
+    last_value = values[tile->fetch_count - 1];
   }
-  for (int32_t t = count; t < limit + TILE_SLACK; t++) {
+  for (int32_t t = tile->fetch_count; t < tile->limit + TILE_SLACK; t++) {
     keys[t] = last_key;
     values[t] = last_value;
   }
-  cursor->token += count;
 }
 
 INLINE void first_tile(tile_cursor *cursor, tile *tile, int32_t limit) {

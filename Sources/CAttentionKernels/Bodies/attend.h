@@ -371,7 +371,7 @@ static void attend_rows(const attn_stream *stream, const attn_queries *queries,
     row_prefetcher next_values = {
         .rows = tile.next_values,
         .row_bytes = stream->value_row_bytes,
-        .count = stream->value_is_key_prefix || plan.is_long ? 0 : tile.next_count,
+        .count = stream->value_is_key_prefix || plan.is_long ? 0 : tile.fetch_count,
         .steps = (int32_t)((count + PRODUCT_CHUNK - 1) / PRODUCT_CHUNK * passes),
     };
     if (next_values.count) {
@@ -381,7 +381,7 @@ static void attend_rows(const attn_stream *stream, const attn_queries *queries,
 
     float rescale[ATTN_ROW_BLOCK + LANES];
     score_tile(stream, queries, &plan, &tile, &prepared, 0, rows, plan.scores,
-               tile.next_count && !plan.is_long ? next_keys : (fetched_rows){0});
+               tile.fetch_count && !plan.is_long ? next_keys : (fetched_rows){0});
     softmax_tile(queries, rows, visible, count, plan.scores, partial->maximum, partial->sum, rescale);
     if (sight.all || values_are_finite(&prepared.values, count, value_width)) {
       tile_values(&plan, &prepared.values, plan.scores, rescale, rows, 0, count, value_width,

@@ -98,11 +98,11 @@ INLINE void prefetch_in_steps(prefetcher *p, int64_t steps) {
   p->steps = steps > 0 ? (int32_t)steps : 1;
 }
 
-// For what follows a tile that is current.
+// For what is fetched beside a tile that is current.
 INLINE prefetcher prefetch_tile_after(const attn_stream *stream, const tile *tile) {
   return (prefetcher){
       .rows = {tile->next_keys, tile->next_values},
       .row_bytes = {stream->key_row_bytes, stream->value_is_key_prefix ? 0 : stream->value_row_bytes},
-      .count = tile->next_count,
+      .count = tile->fetch_count,
   };
 }

@@ -98,6 +98,16 @@ typedef struct attn_range {
   int64_t end;
 } attn_range;
 
+// What the calling thread attends after the present call, asked for when nothing of that call is left to be
+// fetched: the first rows are then fetched while its last ones are computed with, so that short sequences
+// follow each other as the tiles of a long one do. Results do not depend on it.
+typedef struct attn_following {
+  // Gives the stream and the ranges, which must live until the call returns, and returns their number; 0: nothing
+  // follows. Asked at most once a call. Widths, elements and row bytes are those of the present call.
+  int32_t (*claim)(void *context, const attn_stream **stream, const attn_range **ranges);
+  void *context;
+} attn_following;
+
 // Query rows, already rotated: all heads of the stream's group, for one token at decode or for a
 // block of tokens at prefill.
 typedef struct attn_queries {
@@ -111,6 +121,7 @@ typedef struct attn_queries {
   const int64_t *row_begin;
   const int64_t *row_end;
   int64_t sink_visible;
+  const attn_following *following;  // or NULL
 } attn_queries;
 
 // The running state of a softmax-weighted sum, one entry a query row:
