@@ -4,18 +4,27 @@
 // `share` elements of each row, lane row * share + s holding element k + s of those in order
 // (splits_pairs), and `share` weights that repeat multiply them. So every row count fills the vectors.
 // Where every multiply-add of a single vector would need a load (PAIRS_ELEMENTS), a group of more than one
-// row takes two vectors, with twice as many elements of each row.
+// row takes two vectors, with twice as many elements of each row, and there are groups of 12 and 6, three vectors
+// with a quarter or an eighth of a vector for each row.
 
 enum { GROUP_ROWS = 16, MOST_GROUPS = 6, SKINNY_STEP = 16, PANEL_WIDTH = LANES == 16 ? 128 : 64 };
 
 typedef struct row_group {
   int32_t first, rows;  // rows of the product; fewer than `room` leave lanes of zeros
-  int32_t room;         // 16, 8, 4, 2 or 1
+  int32_t room;         // one of ROOMS
   int64_t offset;       // of its part of the packed rows, in floats
 } row_group;
 
+// The sizes of groups.
+static const int32_t ROOMS[] = {1, 2, 4, 6, 8, 12, 16};
+enum { MOST_ROOMS = sizeof(ROOMS) / sizeof(ROOMS[0]) };
+
+// Whether a group is three vectors.
+INLINE bool is_threefold(const int room) { return room % 3 == 0; }
+
 // Elements of a row that lie side by side in a group.
 INLINE int group_share(const int room) {
+  if (is_threefold(room)) return 3 * LANES / room;
   const int lanes = PAIRS_ELEMENTS && room > 1 ? 2 * LANES : LANES;
   return room < lanes ? lanes / room : 1;
 }
@@ -28,16 +37,23 @@ INLINE int64_t packed_width(int64_t width) {
   return (width + PANEL_WIDTH - 1) / PANEL_WIDTH * PANEL_WIDTH;
 }
 
-// Cuts rows into groups: whole powers of two, rounded up where few lanes stay empty.
+// The next larger or smaller size that this build has.
+INLINE int next_room(int at, int step) {
+  do at += step;
+  while (!PAIRS_ELEMENTS && is_threefold(ROOMS[at]));
+  return at;
+}
+
+// Cuts rows into groups, rounded up where few lanes stay empty.
 INLINE int group_rows(int32_t rows, int64_t width, row_group groups[MOST_GROUPS]) {
   int count = 0;
   int64_t offset = 0;
   for (int32_t first = 0; first < rows;) {
     const int32_t left = rows - first;
-    int32_t room = 1;
-    while (room < left && room < GROUP_ROWS) room *= 2;
-    if (room > left && left != 3 && left < room - room / 8) room /= 2;
-    const int32_t taken = left < room ? left : room;
+    int at = 0;
+    while (ROOMS[at] < left && at + 1 < MOST_ROOMS) at = next_room(at, 1);
+    if (ROOMS[at] > left && left != 3 && left < ROOMS[at] - ROOMS[at] / 8) at = next_room(at, -1);
+    const int32_t room = ROOMS[at], taken = left < room ? left : room;
     groups[count++] = (row_group){first, taken, room, offset};
     offset += room * packed_width(width);
     first += taken;
@@ -110,6 +126,10 @@ INLINE void pack_groups(const int element, const float *in, int64_t in_stride, i
       case 1: pack_group(element, from, in_stride, groups[g].rows, 1, width, to); break;
       case 2: pack_group(element, from, in_stride, groups[g].rows, 2, width, to); break;
       case 4: pack_group(element, from, in_stride, groups[g].rows, 4, width, to); break;
+#if LANES == 16
+      case 6: pack_group(element, from, in_stride, groups[g].rows, 6, width, to); break;
+      case 12: pack_group(element, from, in_stride, groups[g].rows, 12, width, to); break;
+#endif
       case 8: pack_group(element, from, in_stride, groups[g].rows, 8, width, to); break;
       default: pack_group(element, from, in_stride, groups[g].rows, 16, width, to); break;
     }

@@ -180,6 +180,10 @@ INLINE void panel_group_of(const panel_kind kind, int32_t room, skinny_panel pan
     case 1: panel_group(kind, 1, panel, x, width, sums, feed); break;
     case 2: panel_group(kind, 2, panel, x, width, sums, feed); break;
     case 4: panel_group(kind, 4, panel, x, width, sums, feed); break;
+#if LANES == 16
+    case 6: panel_group(kind, 6, panel, x, width, sums, feed); break;
+    case 12: panel_group(kind, 12, panel, x, width, sums, feed); break;
+#endif
     case 8: panel_group(kind, 8, panel, x, width, sums, feed); break;
     default: panel_group(kind, 16, panel, x, width, sums, feed); break;
   }
