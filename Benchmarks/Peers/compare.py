@@ -187,8 +187,7 @@ def attention(shape, ours_codec, peers, folder, options, server):
                 side.close()
             else:
                 sides[label] = side
-        has_floors = ours_codec == "f16" and (shape.ratio or shape.fraction) is not None
-        samples, roofs, quiet = measure(sides, options, ours, has_floors)
+        samples, roofs, quiet = measure(sides, options, ours, shape.has_floors(ours_codec))
         results = {}
         for name, side in sides.items():
             if name == wider:
@@ -366,7 +365,7 @@ def jobs_of(options, server):
                 "attention", f"{shape.name}, {codec}", shape,
                 lambda folder, shape=shape, codec=codec, peers=peers:
                     [attention(shape, codec, peers, folder, options, server)],
-                has_floors=codec == "f16")
+                has_floors=shape.has_floors(codec))
         if shape in SHAPES[:5]:
             yield Job(
                 "addressing", f"{shape.name}, addressing", shape,

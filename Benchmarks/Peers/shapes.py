@@ -15,6 +15,9 @@ class Shape:
     ratio: float | None = None
     fraction: float | None = None
 
+    def has_floors(self, codec):
+        return codec == "f16" and (self.ratio or self.fraction) is not None
+
     @property
     def streams(self):
         kind, _, count = self.variant.partition(":")
