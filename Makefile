@@ -139,7 +139,7 @@ docs: deps
 	ATTNZOO_DOCS=1 $(SWIFT) package --allow-writing-to-directory .build/docs \
 	  generate-documentation --target AttentionCore --target AttentionZoo --output-path .build/docs
 
-# Address and undefined-behaviour sanitizers over the C kernels, the thread sanitizer over the pool.
+# Address and undefined-behaviour sanitizers over the C kernels, the thread sanitizer over the pool and attend.
 sanitize: deps
 	$(MAKE) -j -C Tests/CKernels sanitize CC="$(CLANG)"
 	$(SWIFT) test --sanitize thread --scratch-path .build/thread --filter 'WorkerPool|AttendTests'

@@ -139,6 +139,9 @@ void test_products(void) {
   test_skinny(ATTN_ELEMENT_BF16, 32, 2500, 53, true, true, &state);
   test_skinny(ATTN_ELEMENT_S8, 17, 2049, 30, true, true, &state);
   test_skinny(ATTN_ELEMENT_F32, 5, 7000, 61, false, true, &state);
+  test_skinny(ATTN_ELEMENT_F32, 6, 6000, 49, true, true, &state);
+  test_skinny(ATTN_ELEMENT_BF16, 12, 3001, 49, false, true, &state);
+  test_skinny(ATTN_ELEMENT_F16, 28, 2501, 50, true, true, &state);
   test_no_mixing(ATTN_ELEMENT_F32, &state);
   test_no_mixing(ATTN_ELEMENT_F16, &state);
   test_no_mixing(ATTN_ELEMENT_BF16, &state);

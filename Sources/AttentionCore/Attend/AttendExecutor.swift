@@ -58,7 +58,8 @@ public final class AttendExecutor: @unchecked Sendable {
             queue.restart()
             pool.run(count: min(pool.threads, units.count), context: pointer) {
               context, _, worker in
-              context.assumingMemoryBound(to: AttendJob.self).pointee.attendUnits(worker)
+              AttendJob.attendUnits(
+                UnsafePointer(context.assumingMemoryBound(to: AttendJob.self)), worker)
             }
             guard schedule.partials > 0 else { return }
             pool.run(count: blocks.count, context: pointer) { context, part, _ in

@@ -39,25 +39,27 @@ struct AttendJob {
   }
 
   /// Attends unit after unit until all are claimed. A worker claims its next one when the kernel has
-  /// fetched all of the present one: early enough to fetch its first rows, too late to keep it from a
-  /// worker that is free.
-  func attendUnits(_ worker: Int) {
-    var walk = UnitWalk(job: self)
-    withUnsafeMutablePointer(to: &walk) { walk in
+  /// fetched all of the present one, while there are enough for the others too.
+  static func attendUnits(_ job: UnsafePointer<AttendJob>, _ worker: Int) {
+    var own = UnitWalk(job: job)
+    let (queue, count) = (job.pointee.queue, job.pointee.units.count)
+    withUnsafeMutablePointer(to: &own) { walk in
       var following = attn_following()
       following.context = UnsafeMutableRawPointer(walk)
       following.claim = { context, stream, ranges in
         guard let context, let stream, let ranges else { return 0 }
         return UnitWalk.claim(context.assumingMemoryBound(to: UnitWalk.self), stream, ranges)
       }
-      var next = queue.claim(of: units.count)
+      var next = queue.claim(of: count)
       while let unit = next {
         walk.pointee.claimed = nil
-        withUnsafePointer(to: &following) { attend(unit, worker, $0) }
-        next = walk.pointee.claimed ?? queue.claim(of: units.count)
+        withUnsafePointer(to: &following) { job.pointee.attend(unit, worker, $0) }
+        next = walk.pointee.claimed ?? queue.claim(of: count)
       }
     }
   }
+
+  func claimAhead() -> Int? { queue.claimAhead(of: units.count, workers: threads) }
 
   /// The rows that a unit's block attends.
   func stream(of unit: AttendUnit) -> attn_stream {
@@ -136,12 +138,12 @@ struct AttendJob {
 
 /// A worker's next unit, from the moment when the kernel asks for it.
 private struct UnitWalk {
-  let job: AttendJob
+  let job: UnsafePointer<AttendJob>
   var claimed: Int?
   private var stream = attn_stream()
   private var ranges = (attn_range(), attn_range())
 
-  init(job: AttendJob) { self.job = job }
+  init(job: UnsafePointer<AttendJob>) { self.job = job }
 
   /// What the kernel asks by `attn_following`; the pointers that it gets live as long as the walk.
   static func claim(
@@ -150,10 +152,10 @@ private struct UnitWalk {
     _ ranges: UnsafeMutablePointer<UnsafePointer<attn_range>?>
   ) -> Int32 {
     let job = walk.pointee.job
-    guard let claimed = job.queue.claim(of: job.units.count) else { return 0 }
-    let unit = job.units[claimed]
+    guard let claimed = job.pointee.claimAhead() else { return 0 }
+    let unit = job.pointee.units[claimed]
     walk.pointee.claimed = claimed
-    walk.pointee.stream = job.stream(of: unit)
+    walk.pointee.stream = job.pointee.stream(of: unit)
     walk.pointee.ranges = unit.ranges
     stream.pointee = walk.pointer(to: \.stream).map { UnsafePointer($0) }
     ranges.pointee = walk.pointer(to: \.ranges.0).map { UnsafePointer($0) }

@@ -79,9 +79,9 @@ typedef struct tile {
   int32_t count;
   int64_t next_first;
   int32_t next_count;   // 0: this is the last one
-  int32_t fetch_count;  // addresses to fetch
+  int32_t fetch_count;  // addresses to fetch; line by line no more are than `count`
   const char **keys, **values;            // of this tile
-  const char **next_keys, **next_values;  // of the one that follows
+  const char **next_keys, **next_values;  // to fetch
   const char *addresses[4][LONG_TILE_TOKENS + TILE_SLACK];
 } tile;
 
@@ -174,8 +174,8 @@ static int32_t take_tokens(tile_cursor *cursor, tile *tile) {
 static int32_t take_following_tokens(const tile_cursor *cursor, tile *tile) {
   const attn_following *following = cursor->queries->following;
   if (!following) return 0;
-  const attn_stream *stream;
-  const attn_range *ranges;
+  const attn_stream *stream = NULL;
+  const attn_range *ranges = NULL;
   const int32_t range_count = following->claim(following->context, &stream, &ranges);
   if (range_count == 0) return 0;
   tile_cursor begin = cursor_of(stream, cursor->queries, ranges, range_count, cursor->ways);
@@ -187,7 +187,7 @@ static void fill_next_tile(tile_cursor *cursor, tile *tile) {
   tile->next_first = cursor->token - count;
   tile->next_count = count;
   tile->fetch_count = count > 0 ? count : take_following_tokens(cursor, tile);
-  // Without tokens the slots repeat the current tile's last row: harmless to prefetch.
+  // The slots behind repeat the last row; where there is none, the current tile's: harmless to prefetch.
   const char **keys = tile->next_keys, **values = tile->next_values;
   const char *last_key = tile->count ? tile->keys[tile->count - 1] : cursor->stream->keys;
   const char *last_value = tile->count ? tile->values[tile->count - 1] : cursor->stream->values;

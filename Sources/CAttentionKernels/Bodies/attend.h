@@ -375,7 +375,7 @@ static void attend_rows(const attn_stream *stream, const attn_queries *queries,
         .steps = (int32_t)((count + PRODUCT_CHUNK - 1) / PRODUCT_CHUNK * passes),
     };
     if (next_values.count) {
-      if (FETCHES_BY_LINE) prepared.values.fetch.by_line = tile.next_values;
+      if (FETCHES_BY_LINE && plan.values_in_place) prepared.values.fetch.by_line = tile.next_values;
       else prepared.values.fetch.by_row = &next_values;
     }
 

@@ -170,7 +170,8 @@ static bool attend_tile_in_pieces(const panel_plan *plan, const tile *tile, pane
                                   : panel_value_steps(block->rows, piece.columns, piece.tokens);
     const bool is_next_of_keys = p + 1 < cut.key_pieces || p + 1 == cut.pieces;
     panel_feed feed = feed_of(&next, is_next_of_keys, buffers[!*side], steps);
-    // Of this piece in the next tile; values that are a prefix of their keys come with them.
+    // Of this piece in the next tile; values that are a prefix of their keys come with them. Behind a call's
+    // last piece nothing is widened, and no lines are fetched beside it.
     if (tile->fetch_count > 0 && (of_keys || !plan->stream->value_is_key_prefix)) {
       const tile_piece after = piece_of(&cut, p, tile->next_keys, tile->next_values);
       fetch_with(&feed, &after);

@@ -5,7 +5,7 @@
 // (splits_pairs), and `share` weights that repeat multiply them. So every row count fills the vectors.
 // Where every multiply-add of a single vector would need a load (PAIRS_ELEMENTS), a group of more than one
 // row takes two vectors, with twice as many elements of each row, and there are groups of 12 and 6, three vectors
-// with a quarter or an eighth of a vector for each row.
+// with a quarter or a half of a vector for each row.
 
 enum { GROUP_ROWS = 16, MOST_GROUPS = 6, SKINNY_STEP = 16, PANEL_WIDTH = LANES == 16 ? 128 : 64 };
 

@@ -285,7 +285,7 @@ INLINE void packed_product_of(const panel_kind kind, const char *weights, int64_
   const int64_t at_once = PACKED_BYTES_AT_ONCE / 4 / room / PANEL_WIDTH * PANEL_WIDTH;
   const int64_t element_bytes = block_bytes(element) / ATTN_GROUP;
   float panels[2][PANEL_OUTPUTS * PANEL_STRIDE] __attribute__((aligned(64))) = {{0}};
-  vfloat sums[PANEL_OUTPUTS * MOST_GROUPS * (GROUP_ROWS > 2 * LANES ? GROUP_ROWS : 2 * LANES) / LANES];
+  vfloat sums[PANEL_OUTPUTS * MOST_GROUPS * (GROUP_ROWS > 3 * LANES ? GROUP_ROWS : 3 * LANES) / LANES];
   for (int64_t begin = 0; begin < width && first < last; begin += at_once) {
     const int64_t end = begin + at_once < width ? begin + at_once : width;
     skinny_feed feed = {.row_bytes = row_bytes, .segment = (end - begin) * element_bytes,
