@@ -321,8 +321,15 @@ def main():
     parser.add_argument("--work", default=os.path.join(HERE, ".work"), help="for the large GGUF")
     parser.add_argument("--output", required=True)
     options = parser.parse_args()
-    os.makedirs(options.work, exist_ok=True)
     server = os.path.abspath(options.server)
+    if not (os.path.isfile(server) and os.access(server, os.X_OK)):
+        parser.error(f"--server {options.server}: no such program")
+    if not any(options.only in shape.name for shape in SHAPES + NEIGHBOURS):
+        parser.error(f"--only {options.only}: no shape has that in its name")
+    folder = os.path.dirname(os.path.abspath(options.output))
+    if not os.path.isdir(folder):
+        parser.error(f"--output {options.output}: no such folder as {folder}")
+    os.makedirs(options.work, exist_ok=True)
     result = dict(
         date=datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%dT%H:%MZ"),
         processor=processor(), threads=options.threads, commit=commit(), versions=versions(),
