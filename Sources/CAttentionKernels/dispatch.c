@@ -20,6 +20,7 @@ enum { MAX_BUILDS = 5 };
 static const attn_kernel_table *builds[MAX_BUILDS];
 static int build_count;
 static const attn_kernel_table *selected;  // read and written atomically
+bool attn_is_zen;
 static pthread_once_t once = PTHREAD_ONCE_INIT, builds_once = PTHREAD_ONCE_INIT;
 
 static const attn_kernel_table *find_build(const char *name) {
@@ -52,6 +53,7 @@ static void find_builds(void) {
   builds[build_count++] = &attn_table_neon;
 #elif ATTN_HAS_X86_BUILDS
   __builtin_cpu_init();
+  attn_is_zen = __builtin_cpu_is("amd");
   if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") &&
       __builtin_cpu_supports("f16c")) {
     builds[build_count++] = &attn_table_avx2;

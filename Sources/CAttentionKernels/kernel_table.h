@@ -3,6 +3,8 @@
 #ifndef ATTN_KERNEL_TABLE_H
 #define ATTN_KERNEL_TABLE_H
 
+#include <stdbool.h>
+
 #include "include/attention_kernels.h"
 
 typedef struct attn_kernel_table {
@@ -44,6 +46,10 @@ extern const attn_kernel_table attn_table_amx;
 extern const attn_kernel_table attn_table_neon;
 #endif
 extern const attn_kernel_table attn_table_baseline;
+
+// Whether this is one of AMD's processors, whose caches and prefetchers want other choices than Intel's with the
+// same vectors of 16 lanes: Bodies/row_reading.h, Bodies/skinny_packed.h. Set with the builds.
+extern bool attn_is_zen;
 
 // Bytes of scales and zeros in front of a quantised group of INT8C or INT4C.
 static inline int64_t attn_group_header_bytes(int32_t element, int64_t width) {

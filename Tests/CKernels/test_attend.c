@@ -1,5 +1,6 @@
 // The shapes that attend is tested over.
 #include "attend_case.h"
+#include "../../Sources/CAttentionKernels/kernel_table.h"
 
 // Rows over integers on both sides, which some builds multiply as integers: blocks of few rows, whole and
 // partial panels of many, tiles with every kind of remainder, elements that differ between the sides.
@@ -36,8 +37,9 @@ static void test_integers(uint64_t *state) {
   }
 }
 
-// Ranges so long that some builds read their parts side by side: whole parts and what is left of them, rows that
-// see all of a range and rows that do not, and runs that end at pages and at a ring's end.
+// Ranges so long that some builds read their parts side by side, or in long tiles: whole parts and what is left of
+// them, rows that see all of a range and rows that do not, and runs that end at pages and at a ring's end; as on
+// AMD's processors, and on others.
 static void test_woven(uint64_t *state) {
   static const int32_t widths[][2] = {{32, 32}, {64, 64}, {128, 128}, {96, 64}, {576, 512}};
   static const int32_t elements[] = {ATTN_ELEMENT_F16, ATTN_ELEMENT_BF16, ATTN_ELEMENT_FP8, ATTN_ELEMENT_INT8,
@@ -46,11 +48,12 @@ static void test_woven(uint64_t *state) {
   static const int64_t pages[] = {1, 3, 16, 64};
   for (int w = 0; w < 5; w++) {
     for (int32_t rows = 1; rows <= 8; rows++) {
-      for (int i = 0; i < 10; i++) {
+      for (int i = 0; i < 20; i++) {
+        attn_is_zen = i >= 10;
         shape s = {.key_width = widths[w][0], .value_width = widths[w][1], .rows = rows};
         s.prefix = s.value_width < s.key_width && random_below(state, 2) == 0;
         s.key_element = elements[i % 5];
-        s.value_element = i < 5 ? s.key_element : elements[random_below(state, 5)];
+        s.value_element = i % 10 < 5 ? s.key_element : elements[random_below(state, 5)];
         s.addressing = (int)random_below(state, 3);
         s.tokens = tokens[random_below(state, 8)];
         s.page_tokens = pages[random_below(state, 4)];
@@ -84,11 +87,13 @@ void test_attend(void) {
       ATTN_ELEMENT_INT4C};
   static const int64_t groups[] = {1, 4, 16, 64};
   static const int64_t pages[] = {1, 3, 16, 64};
+  const bool is_zen = attn_is_zen;
   uint64_t state = 2024;
   for (int w = 0; w < 17; w++) {
     for (int r = 0; r < 14; r++) {
       int repeats = widths[w][0] > 256 || row_counts[r] > 32 ? 12 : 27;
       for (int i = 0; i < repeats; i++) {
+        attn_is_zen = i % 2;
         shape s = {.key_width = widths[w][0], .value_width = widths[w][1], .rows = row_counts[r]};
         s.prefix = s.value_width <= s.key_width && random_below(&state, 3) == 0;
         s.key_element = elements[i % ELEMENTS];
@@ -123,4 +128,5 @@ void test_attend(void) {
   }
   test_integers(&state);
   test_woven(&state);
+  attn_is_zen = is_zen;
 }

@@ -30,6 +30,7 @@
 #include "channels.h"
 #include "widen.h"
 #include "prefetch.h"
+#include "row_reading.h"
 #include "dot_block.h"
 #include "product_block.h"
 #include "integers.h"

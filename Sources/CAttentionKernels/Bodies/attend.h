@@ -40,18 +40,6 @@ INLINE bool is_attended_in_rows(const attn_stream *stream, int32_t rows) {
          (prefix || is_read_in_blocks(stream->value_element, stream->value_width, rows));
 }
 
-// Rows that are read where they lie, and do not stand in groups of tokens.
-INLINE bool is_woven_element(const int element) {
-  switch (element) {
-    case ATTN_ELEMENT_F16:
-    case ATTN_ELEMENT_BF16:
-    case ATTN_ELEMENT_FP8:
-    case ATTN_ELEMENT_INT8:
-    case ATTN_ELEMENT_INT4: return true;
-    default: return false;
-  }
-}
-
 typedef struct attend_plan {
   int key_path;
   bool keys_copied;
@@ -59,42 +47,12 @@ typedef struct attend_plan {
   bool values_in_place;
   bool values_in_key_tile;  // the value is a prefix of a key tile that is widened anyway
   bool values_integer;      // values_in_place, multiplied as integers
-  bool is_long;
-  int32_t tile_tokens;
+  row_reading reading;
   float *key_tile, *value_tile, *scores;
   integer_scratch *integers;        // of KEYS_INTEGER and values_integer
   const tile_scales *value_scales;  // values_integer: the tile's, the keys' where these are the values
   int64_t key_stride, value_stride;
 } attend_plan;
-
-// Parts of a range that are read side by side (addressing.h), measured with vectors of 16 lanes: a single row
-// over 16 bits is fastest with eight of keys and values each, all others with sixteen; float32, and a single row
-// over FP8, in order.
-INLINE int32_t woven_ways(const attn_stream *stream, int32_t rows) {
-  const int keys = stream->key_element;
-  const int values = stream->value_is_key_prefix ? keys : stream->value_element;
-  if (LANES != 16 || !is_woven_element(keys) || !is_woven_element(values)) return 1;
-  if (rows > 1) return 16;
-  if (keys == ATTN_ELEMENT_FP8 || values == ATTN_ELEMENT_FP8) return 1;
-  return is_plain(keys) && is_plain(values) ? 8 : 16;
-}
-
-// Tokens of a tile. In general one side of a tile of the usual widths lies in the first-level cache, and
-// what is done once a tile counts little. Where one or two rows leave the memory to bind, what suits its
-// prefetchers is faster, measured: with vectors of 16 lanes longer runs of one row over FP8 and shorter ones over
-// 16 bits, with 8 lanes keys and values in turn by about a page of 4 KiB.
-INLINE int32_t attend_tile_tokens(const attn_stream *stream, int32_t rows, const attend_plan *plan) {
-  enum { PAGE_BYTES = 4096, STEP = 16, LONG_RUN = 256, SHORT_RUN = 64 };
-  const int keys = stream->key_element, values = stream->value_element;
-  const bool is_in_place = plan->key_path == KEYS_IN_PLACE && plan->values_in_place &&
-                           !stream->value_is_key_prefix && !plan->values_integer;
-  if (is_in_place && LANES == 16 && rows == 1) return is_plain(keys) && is_plain(values) ? SHORT_RUN : LONG_RUN;
-  if (is_in_place && LANES == 8 && rows <= 2 && is_plain(keys) && is_plain(values)) {
-    const int64_t tokens = PAGE_BYTES / stream->key_row_bytes / STEP * STEP;
-    return tokens < STEP ? STEP : tokens < ATTN_TILE_TOKENS ? (int32_t)tokens : ATTN_TILE_TOKENS;
-  }
-  return ATTN_TILE_TOKENS;
-}
 
 static attend_plan plan_attend(const attn_stream *stream, const attn_queries *queries,
                                void *workspace) {
@@ -135,11 +93,8 @@ static attend_plan plan_attend(const attn_stream *stream, const attn_queries *qu
   }
   if (stream->key_element == ATTN_ELEMENT_CUSTOM) plan.key_stride = stream->key_width;
   if (value_element == ATTN_ELEMENT_CUSTOM) plan.value_stride = stream->value_width;
-  // A single row over float32 leaves time to spare and needs no cache: long runs of one side after the
-  // other suit the prefetchers of the hardware, and none are asked for by instruction.
-  plan.is_long = rows == 1 && !prefix && stream->key_element == ATTN_ELEMENT_F32 &&
-                 value_element == ATTN_ELEMENT_F32 && plan.values_in_place;
-  plan.tile_tokens = plan.is_long ? LONG_TILE_TOKENS : attend_tile_tokens(stream, rows, &plan);
+  const bool in_place = plan.key_path == KEYS_IN_PLACE && plan.values_in_place && !plan.values_integer && !prefix;
+  plan.reading = row_reading_of(stream, rows, in_place);
   plan.integers = (integer_scratch *)(bytes + layout.integers);
   plan.value_scales = prefix && plan.key_path == KEYS_INTEGER ? &plan.integers->key_scales
                                                               : &plan.integers->value_scales;
@@ -216,7 +171,7 @@ static void score_channels(const attn_stream *stream, const attn_queries *querie
     const run r = run_at(stream, tile->first + t, tile->count - t);
     const char *const *keys = tile->keys + t;
     const int32_t tokens = (int32_t)r.tokens;
-    const fetched_rows part = {fetch.rows ? fetch.rows + t : NULL, fetch.row_bytes};
+    const fetched_rows part = {fetch.rows ? fetch.rows + t : NULL, fetch.row_bytes, fetch.by_row};
     if (r.keys.group) {
       scale_by_channel(r.keys.group, has_zeros, width, q, queries->query_stride, rows, scaled,
                        constants);
@@ -356,10 +311,10 @@ static void attend_rows(const attn_stream *stream, const attn_queries *queries,
     round_queries(queries, stream->key_element, stream->key_width, &plan.integers->queries, &plan.integers->quads);
   }
 
-  tile_cursor cursor = cursor_of(stream, queries, ranges, range_count, woven_ways(stream, rows));
+  tile_cursor cursor = cursor_of(stream, queries, ranges, range_count, plan.reading.ways);
   tile tile;
   prepared_tile prepared;
-  first_tile(&cursor, &tile, plan.tile_tokens);
+  first_tile(&cursor, &tile, plan.reading.tile_tokens);
   while (next_tile(&cursor, &tile)) {
     const int32_t count = tile.count;
     visible_tokens visible[MOST_ATTENDED_ROWS];
@@ -367,21 +322,22 @@ static void attend_rows(const attn_stream *stream, const attn_queries *queries,
     if (!sight.any) continue;
     prepare_tile(stream, &plan, &tile, &prepared);
     // The next tile's keys are fetched with the scores, its values with the value product.
-    const fetched_rows next_keys = {tile.next_keys, stream->key_row_bytes};
+    const bool fetches = tile.fetch_count && plan.reading.fetches;
+    const fetched_rows next_keys = {tile.next_keys, stream->key_row_bytes, plan.reading.by_row};
     row_prefetcher next_values = {
         .rows = tile.next_values,
         .row_bytes = stream->value_row_bytes,
-        .count = stream->value_is_key_prefix || plan.is_long ? 0 : tile.fetch_count,
+        .count = stream->value_is_key_prefix || !fetches ? 0 : tile.fetch_count,
         .steps = (int32_t)((count + PRODUCT_CHUNK - 1) / PRODUCT_CHUNK * passes),
     };
     if (next_values.count) {
-      if (FETCHES_BY_LINE && plan.values_in_place) prepared.values.fetch.by_line = tile.next_values;
+      if (!plan.reading.by_row && plan.values_in_place) prepared.values.fetch.by_line = tile.next_values;
       else prepared.values.fetch.by_row = &next_values;
     }
 
     float rescale[ATTN_ROW_BLOCK + LANES];
     score_tile(stream, queries, &plan, &tile, &prepared, 0, rows, plan.scores,
-               tile.fetch_count && !plan.is_long ? next_keys : (fetched_rows){0});
+               fetches ? next_keys : (fetched_rows){0});
     softmax_tile(queries, rows, visible, count, plan.scores, partial->maximum, partial->sum, rescale);
     if (sight.all || values_are_finite(&prepared.values, count, value_width)) {
       tile_values(&plan, &prepared.values, plan.scores, rescale, rows, 0, count, value_width,

@@ -1,11 +1,14 @@
 // Products with packed rows: by tiles where they are faster, otherwise over panels of float32.
 
+enum { NEVER_PACKED = 33 };  // more than the rows of any product
+
 // The least number of rows that are packed rather than multiplied in place: where it was measured to be
 // faster (Documentation/Kernels.md).
 static int32_t skinny_least_packed_rows(int32_t element) {
 #if HAS_TILES
   if (element == ATTN_ELEMENT_BF16) return least_tile_rows(element);
 #endif
+  if (LANES == 16 && attn_is_zen) return element == ATTN_ELEMENT_F32 ? 8 : NEVER_PACKED;
   if (element == ATTN_ELEMENT_F32) return LANES == 16 ? 6 : 4;
   if (LANES == 16) return 7;
   if (LANES == 8) return 7;

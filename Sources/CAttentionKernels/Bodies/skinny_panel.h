@@ -3,7 +3,7 @@
 // a block of sums in registers. Each weight is read from memory and widened once, whatever the number
 // of rows, and the next block is fetched in the order of its addresses meanwhile. With AVX-512 whole pieces
 // of float32 are panels where they lie, for up to sixteen rows: a dozen outputs' weights read side by side
-// are fetched by the processor itself.
+// are fetched by the processor itself, if it is not one of AMD's.
 
 enum {
   PANEL_STRIDE = PANEL_WIDTH,  // floats from one output to the next
@@ -28,6 +28,7 @@ INLINE void accumulate(vfloat *sum, vfloat a, vfloat b) {
 typedef struct panel_kind {
   int element;
   bool in_place;  // whole pieces are panels where they lie
+  bool by_line;   // lines are fetched between the multiply-adds
 } panel_kind;
 
 INLINE bool is_in_place(const int element, int32_t rows) {
@@ -80,7 +81,7 @@ INLINE void fetch_line(skinny_feed *f) {
 }
 
 INLINE void feed_step(const panel_kind kind, skinny_feed *f) {
-  if (kind.in_place) return;
+  if (kind.in_place) return;  // and fetched by line or not at all
   const int64_t bytes = PANEL_WIDTH * block_bytes(kind.element) / ATTN_GROUP;
   f->due += f->rate;
   while (f->due >= f->steps) {
@@ -88,7 +89,7 @@ INLINE void feed_step(const panel_kind kind, skinny_feed *f) {
     widen_piece(kind.element, f->weights, f->panel);
     f->weights += f->row_bytes;
     f->panel += PANEL_STRIDE;
-    if (FETCHES_BY_LINE || f->next >= f->end) continue;
+    if (kind.by_line || f->next >= f->end) continue;
     UNROLL for (int64_t i = 0; i < bytes; i += LINE_BYTES) __builtin_prefetch(f->next + i, 0, 2);
     pass_fetched(f, bytes);
   }
@@ -139,12 +140,12 @@ INLINE void panel_product(const panel_kind kind, const int VECTORS, const int sh
   const int outputs = PANEL_SUMS / VECTORS, per_step = outputs * SKINNY_STEP / share;
   // What this group would fetch if there were no others.
   const int step_bytes = PANEL_OUTPUTS * SKINNY_STEP * (int)block_bytes(kind.element) / ATTN_GROUP;
-  const int lines = FETCHES_BY_LINE && !kind.in_place ? step_bytes / LINE_BYTES / VECTORS : 0;
+  const int lines = kind.by_line ? step_bytes / LINE_BYTES / VECTORS : 0;
   const float *weights = panel.weights + output * panel.stride;
   vfloat s[PANEL_SUMS];
   UNROLL for (int i = 0; i < PANEL_SUMS; i++) s[i] = sums[i];
   // Without the feed's branches between, the compiler would load ahead over several steps, and spill sums.
-  const int step = kind.in_place ? share : SKINNY_STEP;
+  const int step = kind.in_place && !kind.by_line ? share : SKINNY_STEP;
 #pragma clang loop unroll(disable)
   for (int64_t k = 0; k < width; k += step) {
     feed_step(kind, feed);
@@ -342,13 +343,17 @@ static void skinny_product_panels(const void *weights, int32_t element, int64_t 
                                   const float *packed, int32_t rows, int64_t width,
                                   const skinny_target *target, int64_t first, int64_t last) {
   if (is_in_place(element, rows)) {
-    packed_product_of((panel_kind){ATTN_ELEMENT_F32, true}, weights, weight_stride * 4, packed, rows, width,
-                      target, first, last);
+#define PACKED_IN_PLACE(BY_LINE)                                                                              \
+  packed_product_of((panel_kind){.element = ATTN_ELEMENT_F32, .in_place = true, .by_line = BY_LINE}, weights, \
+                    weight_stride * 4, packed, rows, width, target, first, last)
+    if (attn_is_zen) PACKED_IN_PLACE(true);
+    else PACKED_IN_PLACE(false);
+#undef PACKED_IN_PLACE
     return;
   }
 #define PACKED_ELEMENT(ELEMENT)                                                                      \
   case ELEMENT:                                                                                      \
-    packed_product_of((panel_kind){.element = ELEMENT}, weights,                                      \
+    packed_product_of((panel_kind){.element = ELEMENT, .by_line = FETCHES_BY_LINE}, weights,          \
                       stored_row_bytes(ELEMENT, weight_stride), packed, rows, width, target, first,  \
                       last);                                                                         \
     break;
