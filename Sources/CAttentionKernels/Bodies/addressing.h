@@ -115,11 +115,23 @@ static bool is_seen_whole(const attn_queries *queries, const attn_range *range) 
   return true;
 }
 
-// Whole tiles from the beginning of a range, where its parts are at least a tile long.
+// Whole tiles from the beginning of a range, where its parts are at least a tile long: as many as let the parts
+// begin in different places of a second-level cache, where they are long enough. A power of two apart, the lines
+// of all parts would share one of its sets.
 static int64_t woven_end(const tile_cursor *cursor, const attn_range *range, int32_t limit) {
-  const int64_t tiles = (range->end - range->begin) / limit;
-  const bool is_woven = cursor->ways > 1 && tiles >= cursor->ways && is_seen_whole(cursor->queries, range);
-  return is_woven ? range->begin + tiles * limit : range->begin;
+  enum { PERIOD = 128 << 10 };  // bytes from one line of a set to the next one, of the usual second-level caches
+  int64_t tiles = (range->end - range->begin) / limit;
+  const int64_t ways = cursor->ways;
+  if (ways <= 1 || tiles < ways || !is_seen_whole(cursor->queries, range)) return range->begin;
+  const int64_t between = PERIOD / ways, step = limit / ways * cursor->stream->key_row_bytes;
+  for (int64_t fewer = 0; fewer * step <= 2 * between && tiles - fewer >= 8 * ways; fewer++) {
+    const int64_t off = (tiles - fewer) * step % (2 * between) - between;
+    if (2 * off <= step && -2 * off <= step) {
+      tiles -= fewer;
+      break;
+    }
+  }
+  return range->begin + tiles * limit;
 }
 
 // The rows of `count` tokens from `token` on, `ways` addresses apart.

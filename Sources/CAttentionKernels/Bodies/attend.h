@@ -171,7 +171,7 @@ static void score_channels(const attn_stream *stream, const attn_queries *querie
     const run r = run_at(stream, tile->first + t, tile->count - t);
     const char *const *keys = tile->keys + t;
     const int32_t tokens = (int32_t)r.tokens;
-    const fetched_rows part = {fetch.rows ? fetch.rows + t : NULL, fetch.row_bytes, fetch.by_row};
+    const fetched_rows part = {fetch.rows ? fetch.rows + t : NULL, fetch.row_bytes};
     if (r.keys.group) {
       scale_by_channel(r.keys.group, has_zeros, width, q, queries->query_stride, rows, scaled,
                        constants);
@@ -323,7 +323,7 @@ static void attend_rows(const attn_stream *stream, const attn_queries *queries,
     prepare_tile(stream, &plan, &tile, &prepared);
     // The next tile's keys are fetched with the scores, its values with the value product.
     const bool fetches = tile.fetch_count && plan.reading.fetches;
-    const fetched_rows next_keys = {tile.next_keys, stream->key_row_bytes, plan.reading.by_row};
+    const fetched_rows next_keys = {tile.next_keys, stream->key_row_bytes};
     row_prefetcher next_values = {
         .rows = tile.next_values,
         .row_bytes = stream->value_row_bytes,
@@ -331,7 +331,7 @@ static void attend_rows(const attn_stream *stream, const attn_queries *queries,
         .steps = (int32_t)((count + PRODUCT_CHUNK - 1) / PRODUCT_CHUNK * passes),
     };
     if (next_values.count) {
-      if (!plan.reading.by_row && plan.values_in_place) prepared.values.fetch.by_line = tile.next_values;
+      if (FETCHES_BY_LINE && plan.values_in_place) prepared.values.fetch.by_line = tile.next_values;
       else prepared.values.fetch.by_row = &next_values;
     }
 

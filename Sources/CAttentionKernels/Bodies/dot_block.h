@@ -171,7 +171,7 @@ INLINE void dot_block_at(const int element, const int ROWS, const int TOKENS, co
                          int64_t in_stride, const char *const *stored, int32_t t, int64_t width,
                          fetched_rows fetch, vfloat *totals) {
   const char *const *next = fetch.rows ? fetch.rows + t : NULL;
-  if (next && (!FETCHES_BY_LINE || fetch.by_row)) {
+  if (next && !FETCHES_BY_LINE) {
     UNROLL for (int j = 0; j < TOKENS; j++) prefetch_row(next[j], fetch.row_bytes);
     next = NULL;
   }

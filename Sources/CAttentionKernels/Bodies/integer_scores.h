@@ -75,7 +75,7 @@ INLINE void integer_scores_rows(const int element, const int ROWS, const int16_t
                                 fetched_rows fetch, float *out) {
   for (int32_t t = 0; t < count; t += INTEGER_STEP) {
     const char *const *next = fetch.rows ? fetch.rows + t : NULL;
-    if (next && (!FETCHES_BY_LINE || fetch.by_row)) {
+    if (next && !FETCHES_BY_LINE) {
       const int64_t skipped = first / ATTN_GROUP * block_bytes(element);
       for (int j = 0; j < INTEGER_STEP; j++) prefetch_row(next[j] + skipped, fetch.row_bytes - skipped);
       next = NULL;

@@ -40,7 +40,7 @@ enum { LINE_BYTES = 64 };
 // With few query rows what follows is fetched by whole rows every few tokens, or line by line between the
 // multiply-adds. A burst of lines fills the buffers in which a core waits for its first-level cache, and the
 // tile's own lines, which are near, then wait behind those that come from memory: with vectors of 16 lanes
-// line by line is mostly faster, up to a quarter (Documentation/Kernels.md, AVX-512; row_reading.h).
+// line by line is up to a quarter faster (Documentation/Kernels.md, AVX-512).
 enum { FETCHES_BY_LINE = LANES == 16 };
 
 // The lines of `bytes` from `offset` on of each of COUNT rows.
@@ -64,7 +64,6 @@ INLINE void prefetch_row(const char *row, int64_t bytes) {
 typedef struct fetched_rows {
   const char *const *rows;
   int64_t row_bytes;
-  bool by_row;  // with vectors of 16 lanes; with others always
 } fetched_rows;
 
 // The same by whole rows of one side: `count` rows over `steps` steps.
