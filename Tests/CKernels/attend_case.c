@@ -75,12 +75,13 @@ static bool is_whole_integer(int32_t element, int32_t width) {
   return is_integer(element) && width % ATTN_GROUP == 0;
 }
 
-// Whether the build multiplies integers of many rows: with tiles up to 16 or 32, others any number.
+// Whether the build multiplies integers of many rows: with tiles up to 32, or 16 of latent INT4, others any number.
 static bool is_in_integer_panels(const shape *s) {
   const char *build = attn_isa_name();
   const bool has_tiles = strcmp(build, "amx") == 0;
   const bool has_pair_sums = has_tiles || strcmp(build, "avx512vnni") == 0;
-  if (s->rows <= (has_pair_sums ? 6 : 8) || (has_tiles && s->rows > (s->prefix ? 16 : 32))) return false;
+  const int32_t most_with_tiles = s->prefix && s->key_element == ATTN_ELEMENT_INT4 ? 16 : 32;
+  if (s->rows <= (has_pair_sums ? 6 : 8) || (has_tiles && s->rows > most_with_tiles)) return false;
   return (has_pair_sums || strcmp(build, "avx512") == 0) && is_whole_integer(s->key_element, s->key_width) &&
          is_whole_integer(s->prefix ? s->key_element : s->value_element, s->value_width);
 }
