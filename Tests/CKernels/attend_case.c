@@ -267,7 +267,7 @@ void run_shape(const shape *s, uint64_t *state) {
 
   // Partials: every piece of the ranges continues one of them, so that both chaining and merging
   // are exercised.
-  int splits = s->splits;
+  const int splits = s->splits > 0 ? s->splits : 1;
   int64_t stride = s->value_width + random_below(state, 3);
   attn_partial *partials = calloc((size_t)splits, sizeof(attn_partial));
   size_t workspace_bytes = attn_workspace_bytes(s->rows, s->key_width, s->value_width);
@@ -281,7 +281,7 @@ void run_shape(const shape *s, uint64_t *state) {
     partials[p].sum = malloc(sizeof(float) * (size_t)s->rows);
     attn_partial_reset(&partials[p], s->rows, s->value_width);
   }
-  if (splits == 1 && random_below(state, 2)) {
+  if (s->splits == 0 || (splits == 1 && random_below(state, 2))) {
     attn_attend(&stream, &queries, ranges, range_count, &partials[0], workspace);
     calls++;
   } else {

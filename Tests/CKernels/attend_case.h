@@ -14,7 +14,7 @@ typedef struct shape {
   int mask;  // 0 none, 1 causal, 2 window, 3 window and sinks, 4 anything
   float soft_cap;
   bool sink_logits;
-  int splits;   // partials that are merged
+  int splits;  // partial results, whose pieces are merged; 0: the whole in one call
   int poison;   // 1: NaN in masked tokens and unused rows, 2: NaN also in one token some rows see,
                 // 3: infinity in masked tokens and in one element of one token
 } shape;

@@ -41,19 +41,20 @@ static void test_integers(uint64_t *state) {
 // them, rows that see all of a range and rows that do not, and runs that end at pages and at a ring's end; as on
 // AMD's processors, and on others.
 static void test_woven(uint64_t *state) {
-  static const int32_t widths[][2] = {{32, 32}, {64, 64}, {128, 128}, {96, 64}, {576, 512}};
-  static const int32_t elements[] = {ATTN_ELEMENT_F16, ATTN_ELEMENT_BF16, ATTN_ELEMENT_FP8, ATTN_ELEMENT_INT8,
-                                     ATTN_ELEMENT_INT4};
+  static const int32_t widths[][2] = {{32, 32}, {64, 64}, {128, 128}, {96, 64}, {80, 80}, {112, 64}, {576, 512}};
+  enum { ELEMENTS = 6 };
+  static const int32_t elements[ELEMENTS] = {ATTN_ELEMENT_F16,  ATTN_ELEMENT_BF16, ATTN_ELEMENT_FP8,
+                                             ATTN_ELEMENT_INT8, ATTN_ELEMENT_INT4, ATTN_ELEMENT_F32};
   static const int64_t tokens[] = {511, 512, 577, 1535, 1536, 1537, 1729, 3210};
   static const int64_t pages[] = {1, 3, 16, 64};
-  for (int w = 0; w < 5; w++) {
+  for (int w = 0; w < 7; w++) {
     for (int32_t rows = 1; rows <= 8; rows++) {
-      for (int i = 0; i < 20; i++) {
-        attn_is_zen = i >= 10;
+      for (int i = 0; i < 4 * ELEMENTS; i++) {
+        attn_is_zen = i >= 2 * ELEMENTS;
         shape s = {.key_width = widths[w][0], .value_width = widths[w][1], .rows = rows};
         s.prefix = s.value_width < s.key_width && random_below(state, 2) == 0;
-        s.key_element = elements[i % 5];
-        s.value_element = i % 10 < 5 ? s.key_element : elements[random_below(state, 5)];
+        s.key_element = elements[i % ELEMENTS];
+        s.value_element = i % (2 * ELEMENTS) < ELEMENTS ? s.key_element : elements[random_below(state, ELEMENTS)];
         s.addressing = (int)random_below(state, 3);
         s.tokens = tokens[random_below(state, 8)];
         s.page_tokens = pages[random_below(state, 4)];
@@ -62,8 +63,31 @@ static void test_woven(uint64_t *state) {
         s.mask = random_below(state, 2) == 0 ? 0 : (int)random_below(state, 5);
         s.soft_cap = random_below(state, 4) == 0 ? 3.0f : 0;
         s.sink_logits = random_below(state, 3) == 0;
-        s.splits = 1 + (int)random_below(state, 2);
+        s.splits = (int)random_below(state, 3);
         s.poison = (int)random_below(state, 4);
+        run_shape(&s, state);
+      }
+    }
+  }
+}
+
+// Ranges so long that their parts begin in different sets of a cache, in one piece.
+static void test_long(uint64_t *state) {
+  static const int32_t elements[][2] = {{ATTN_ELEMENT_F16, ATTN_ELEMENT_F16},   {ATTN_ELEMENT_INT8, ATTN_ELEMENT_INT8},
+                                        {ATTN_ELEMENT_INT4, ATTN_ELEMENT_INT4}, {ATTN_ELEMENT_BF16, ATTN_ELEMENT_FP8},
+                                        {ATTN_ELEMENT_F32, ATTN_ELEMENT_F32},   {ATTN_ELEMENT_INT4, ATTN_ELEMENT_F16}};
+  static const int32_t widths[] = {64, 128, 80};
+  for (int w = 0; w < 3; w++) {
+    for (int e = 0; e < 6; e++) {
+      for (int i = 0; i < 4; i++) {
+        attn_is_zen = i % 2;
+        shape s = {.key_width = widths[w], .value_width = widths[w], .rows = i < 2 ? 1 : 2 + (int)random_below(state, 5)};
+        s.key_element = elements[e][0];
+        s.value_element = elements[e][1];
+        s.addressing = (int)random_below(state, 3);
+        s.tokens = (i < 2 ? 4000 : 12000) + random_below(state, 1500);
+        s.page_tokens = 64;
+        s.ring_tokens = s.tokens - random_below(state, 100);
         run_shape(&s, state);
       }
     }
@@ -128,5 +152,6 @@ void test_attend(void) {
   }
   test_integers(&state);
   test_woven(&state);
+  test_long(&state);
   attn_is_zen = is_zen;
 }

@@ -2,6 +2,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "../../Sources/CAttentionKernels/kernel_table.h"
 #include "support.h"
 
 // `packed`: by way of packed rows, instead of in place.
@@ -119,9 +120,11 @@ void test_products(void) {
   static const int64_t widths[] = {1, 5, 8, 24, 64, 100, 576, 1000};
   static const int32_t elements[] = {ATTN_ELEMENT_F32, ATTN_ELEMENT_F16, ATTN_ELEMENT_BF16,
                                      ATTN_ELEMENT_S8};
+  const bool is_zen = attn_is_zen;
   uint64_t state = 11;
   for (int rows = 1; rows <= 32; rows++) {
     for (int w = 0; w < 8; w++) {
+      attn_is_zen = w % 2;
       test_skinny(elements[random_below(&state, 4)], rows, widths[w],
                   1 + random_below(&state, 40), random_below(&state, 2), false, &state);
       for (int e = 0; e < 4; e++) {
@@ -138,8 +141,13 @@ void test_products(void) {
   }
   test_skinny(ATTN_ELEMENT_BF16, 32, 2500, 53, true, true, &state);
   test_skinny(ATTN_ELEMENT_S8, 17, 2049, 30, true, true, &state);
-  test_skinny(ATTN_ELEMENT_F32, 5, 7000, 61, false, true, &state);
-  test_skinny(ATTN_ELEMENT_F32, 6, 6000, 49, true, true, &state);
+  for (int zen = 0; zen < 2; zen++) {
+    attn_is_zen = zen;
+    test_skinny(ATTN_ELEMENT_F32, 5, 7000, 61, false, true, &state);
+    test_skinny(ATTN_ELEMENT_F32, 6, 6000, 49, true, true, &state);
+    test_skinny(ATTN_ELEMENT_F32, 12, 2200, 75, false, true, &state);
+  }
+  attn_is_zen = is_zen;
   test_skinny(ATTN_ELEMENT_BF16, 12, 3001, 49, false, true, &state);
   test_skinny(ATTN_ELEMENT_F16, 28, 2501, 50, true, true, &state);
   test_no_mixing(ATTN_ELEMENT_F32, &state);

@@ -8,23 +8,17 @@ typedef struct row_reading {
   bool fetches;  // what follows is asked for by instruction
 } row_reading;
 
-// Elements of rows that are read where they lie, and do not stand in groups of tokens.
-INLINE bool is_woven_element(const int element) {
-  switch (element) {
-    case ATTN_ELEMENT_F16:
-    case ATTN_ELEMENT_BF16:
-    case ATTN_ELEMENT_FP8:
-    case ATTN_ELEMENT_INT8:
-    case ATTN_ELEMENT_INT4: return true;
-    default: return false;
-  }
+// Rows of which any order of tokens may be read: what is copied is copied in order.
+INLINE bool may_be_woven(const int element, int64_t width) {
+  return element != ATTN_ELEMENT_F32 && !is_copied(element, width);
 }
 
 // With vectors of 16 lanes, where the prefetchers follow many places: a single row over 16 bits is fastest with
 // eight of keys and values each, all others with sixteen; float32, and a single row over FP8, in order. AMD's read
 // several rows, and INT4, in order.
-INLINE int32_t woven_ways(int keys, int values, int32_t rows) {
-  if (LANES != 16 || !is_woven_element(keys) || !is_woven_element(values)) return 1;
+INLINE int32_t woven_ways(const attn_stream *stream, int keys, int values, int32_t rows) {
+  const int32_t value_width = stream->value_is_key_prefix ? stream->key_width : stream->value_width;
+  if (LANES != 16 || !may_be_woven(keys, stream->key_width) || !may_be_woven(values, value_width)) return 1;
   if (attn_is_zen && (rows > 1 || keys == ATTN_ELEMENT_INT4 || values == ATTN_ELEMENT_INT4)) return 1;
   if (rows > 1) return 16;
   if (keys == ATTN_ELEMENT_FP8 || values == ATTN_ELEMENT_FP8) return 1;
@@ -62,12 +56,13 @@ INLINE row_reading row_reading_of(const attn_stream *stream, int32_t rows, bool 
   const int values = stream->value_is_key_prefix ? keys : stream->value_element;
   if (in_place && rows == 1 && is_read_long(stream, keys, values)) {
     // Nothing need be asked for, unless AMD's processors read longer rows.
-    const bool fetches = LANES == 16 && attn_is_zen && stream->key_row_bytes > UNAIDED_ROW_BYTES;
+    const int64_t longest = stream->key_row_bytes > stream->value_row_bytes ? stream->key_row_bytes : stream->value_row_bytes;
+    const bool fetches = LANES == 16 && attn_is_zen && longest > UNAIDED_ROW_BYTES;
     return (row_reading){.tile_tokens = LONG_TILE_TOKENS, .ways = 1, .fetches = fetches};
   }
   return (row_reading){
       .tile_tokens = in_place ? tokens_in_place(stream, rows, is_plain(keys) && is_plain(values)) : ATTN_TILE_TOKENS,
-      .ways = woven_ways(keys, values, rows),
+      .ways = woven_ways(stream, keys, values, rows),
       .fetches = true,
   };
 }

@@ -1,11 +1,12 @@
 // The attend primitive: a group of query rows against one stream of cached rows.
 //
-// Everything here is plain C with no allocation and no global state except the table of
-// instruction-set builds, which is filled once. Widths are elements, strides of caches bytes,
-// strides of float arrays elements. Accumulation is float32 throughout, and exact in integers before
-// it where few query rows, with AVX-512 many too, meet INT8 or INT4 (then queries and weights are rounded
-// to 16 bits). The build `amx` takes queries and weights of nine and more rows to 17 bits, and INT8 and INT4
-// rows to 15.
+// Everything here is plain C with no allocation and no global state except the table of instruction-set
+// builds and what is known of the processor, which are filled in once. Widths are elements, strides of
+// caches bytes, strides of float arrays elements. Accumulation is float32 throughout, and exact in
+// integers before it where few query rows, with AVX-512 many too, meet INT8 or INT4 (then queries and
+// weights are rounded to 16 bits). By matrix tiles (the build `amx`, from nine rows on) queries and weights
+// are taken to 17 bits, and INT8 and INT4 rows, where tiles take those (from 33 rows on, latent INT4 from
+// 17), to 15.
 #ifndef ATTENTION_KERNELS_H
 #define ATTENTION_KERNELS_H
 
@@ -189,7 +190,7 @@ void attn_skinny_product(const void *weights, int32_t element, int64_t weight_st
                          int64_t last);
 
 // The same with rows packed for it, once for all workers: for 1 ... 32 rows, faster from
-// attn_skinny_least_packed_rows on. The packed rows are those of the present instruction set and of the
+// attn_skinny_least_packed_rows on (33: none is). The packed rows are those of the present instruction set and of the
 // weights' element. Where a weight or an input is not finite, what would be infinite can be NaN.
 int32_t attn_skinny_least_packed_rows(int32_t element);
 int64_t attn_skinny_packed_floats(int32_t element, int32_t rows, int64_t width);
