@@ -36,6 +36,7 @@
 #include "integers.h"
 #include "integer_quads.h"
 #include "integer_scores.h"
+#include "integer_weights.h"
 #include "integer_values.h"
 #include "softmax_tile.h"
 #include "panel_feed.h"
@@ -45,6 +46,7 @@
 #include "attend_pieces.h"
 #if INTEGER_PANELS
 #include "integer_panel_scores.h"
+#include "integer_panel_weights.h"
 #include "integer_panel_values.h"
 #include "attend_integer_panels.h"
 #endif

@@ -81,7 +81,7 @@ static integer_panel_plan plan_integer_panels(const attn_stream *stream, const a
   return plan;
 }
 
-// Tokens that the value product takes, those past the last one with weights and scales of zero.
+// Tokens that the value product takes, those past the last one with weights and zeros of zero.
 INLINE int32_t weighted_tokens(int32_t count) {
   return (count + WEIGHT_STEP - 1) / WEIGHT_STEP * WEIGHT_STEP;
 }
@@ -94,10 +94,7 @@ static void gather_panel_scales(const integer_panel_plan *plan, const tile *tile
     gather_scales(plan->value_element, tile->values, count, plan->value_groups, plan->value_scales);
   }
   for (int32_t t = count; t < weighted_tokens(count); t++) {
-    for (int64_t g = 0; g < plan->value_groups; g++) {
-      plan->value_scales->scales[g * INTEGER_TOKENS + t] = 0;
-      plan->value_scales->zeros[g * INTEGER_TOKENS + t] = 0;
-    }
+    for (int64_t g = 0; g < plan->value_groups; g++) plan->value_scales->zeros[g * INTEGER_TOKENS + t] = 0;
   }
 }
 
@@ -149,6 +146,7 @@ static void tile_integer_values(const integer_panel_plan *plan, const tile *tile
   const int32_t tokens = weighted_tokens(tile->count), pairs = tokens / 2;
   memset(plan->scores + tile->count * ATTN_ROW_BLOCK, 0,
          sizeof(float) * (size_t)((tokens - tile->count) * ATTN_ROW_BLOCK));
+  normalise_panel_weights(plan->scores, rows, tokens, plan->weights);
   for (int64_t g = 0; g < plan->value_groups; g++) {
     int16_t *values = plan->values;
     if (plan->is_shared) values += g * TOKEN_PAIRS * GROUP_PAIR_SHORTS;
