@@ -204,15 +204,17 @@ void run_shape(const shape *s, uint64_t *state) {
     }
     const bool bad = (s->poison && !seen) || (t == poisoned && s->poison == 2);
     const int64_t at = t == poisoned && s->poison == 3 ? infinite : -1;
-    static const float magnitudes[] = {1, 1, 0x1p-3f, 0x1p-6f, 0x1p-14f, 0};
-    const float magnitude = s->uneven ? magnitudes[random_below(state, 6)] : 1;
+    static const float magnitudes[2][6] = {{1, 1, 0.5f, 0.25f, 0.2f, 1 / 7.0f}, {1, 1, 0x1p-3f, 0x1p-6f, 0x1p-14f, 0}};
+    const float magnitude = s->uneven ? magnitudes[s->uneven > 1][random_below(state, 6)] : 1;
+#define MAGNITUDE(i, width) (s->uneven != 2 || (i) >= (width)-ATTN_GROUP ? magnitude : 1)
     for (int32_t i = 0; i < s->key_width; i++) {
-      row_values[i] = bad || i == at ? bad_number : random_float(state) * magnitude;
+      row_values[i] = bad || i == at ? bad_number : random_float(state) * MAGNITUDE(i, s->key_width);
     }
     store_token(&key, row_values, t, row, key_block);
     if (s->prefix) continue;
     for (int32_t i = 0; i < s->value_width; i++) {
-      row_values[i] = bad || i == at - s->key_width ? bad_number : random_float(state) * magnitude;
+      const bool is_bad = bad || i == at - s->key_width;
+      row_values[i] = is_bad ? bad_number : random_float(state) * MAGNITUDE(i, s->value_width);
     }
     store_token(&value, row_values, t, row, value_block);
   }
@@ -363,10 +365,10 @@ void run_shape(const shape *s, uint64_t *state) {
   }
   CHECK(worst <= tolerance_of(s) && contained && untouched,
         "attend %dx%d/%d el %d:%d%s addr %d (page %ld ring %ld) tokens %ld mask %d cap %g sink %d "
-        "splits %d poison %d%s: error %g%s%s",
+        "splits %d poison %d uneven %d: error %g%s%s",
         s->rows, s->key_width, s->value_width, s->key_element, s->value_element,
         s->prefix ? " prefix" : "", s->addressing, (long)page_tokens, (long)s->ring_tokens, (long)n,
-        s->mask, s->soft_cap, s->sink_logits, splits, s->poison, s->uneven ? " uneven" : "", worst,
+        s->mask, s->soft_cap, s->sink_logits, splits, s->poison, s->uneven, worst,
         contained ? "" : ", NaN not where it belongs", untouched ? "" : ", wrote outside");
 
   for (int p = 0; p < splits; p++) {

@@ -17,7 +17,8 @@ typedef struct shape {
   int splits;  // partial results, whose pieces are merged; 0: the whole in one call
   int poison;   // 1: NaN in masked tokens and unused rows, 2: NaN also in one token some rows see,
                 // 3: infinity in masked tokens and in one element of one token
-  bool uneven;  // rows of magnitudes from 0 to 1
+  int uneven;   // magnitudes of tokens: 1: from 1/7 to 1, 2: from 0 to 1 in the last 32 elements of a row,
+                // 3: in all of them
 } shape;
 
 // Attends random rows of the shape, in pieces and at once, and checks the result.

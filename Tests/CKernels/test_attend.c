@@ -31,7 +31,7 @@ static void test_integers(uint64_t *state) {
         s.sink_logits = random_below(state, 3) == 0;
         s.splits = 1 + (int)random_below(state, 2);
         s.poison = (int)random_below(state, 4);
-        s.uneven = random_below(state, 3) == 0;
+        s.uneven = (int)random_below(state, 5) % 4;
         run_shape(&s, state);
       }
     }

@@ -3,13 +3,15 @@
 //
 // The factor is the row's largest weight times the group's largest scale, whichever tokens have them: then a weight
 // is multiplied once, by a number that all rows share. Where the scales of a group differ by more than SCALE_SPREAD
-// the largest product is looked for, row by row: no integer is short of more than three of its sixteen bits.
+// the largest product is looked for, row by row: no integer is short of more than three of its sixteen bits. With few
+// query rows that is done for all groups if it is for one, and always for a single row.
 
 enum { SCALE_SPREAD = 8 };  // the largest scale of a group in a tile by the smallest
 
 // Factors stay normal numbers, as products of smaller ones can cost a hundred cycles: the largest weight, scale and
-// product are taken to be this large at least. Weights of a tile that are less count for nothing beside the row's
-// largest one so far, which is 1.
+// product (of a weight by the largest and a scale) are taken to be this large at least. Less counts for nothing:
+// weights of a tile are that small beside the row's largest so far, which is 1, and a product only where the tokens
+// that the row sees have zeros in the group.
 #define LEAST_WEIGHT 1e-24f
 #define LEAST_SCALE 0x1p-24f  // of float16
 #define LEAST_PRODUCT 1e-8f
@@ -57,7 +59,8 @@ typedef struct integer_weights {
   float constants[MOST_INTEGER_ROWS * MOST_ROW_GROUPS + ATTN_MAX_LANES];
 } integer_weights;
 
-// Weights of each row by its largest one, INTEGER_TOKENS apart, zeros past the tile's tokens.
+// Weights of each row by its largest one, INTEGER_TOKENS apart, with zeros from the tile's tokens on up to the next
+// multiple of LANES.
 typedef struct normal_weights {
   _Alignas(64) float weights[MOST_INTEGER_ROWS * INTEGER_TOKENS];
   float largest[MOST_INTEGER_ROWS];  // NaN where a weight is not finite

@@ -123,6 +123,17 @@ INLINE void skinny_few(const int element, int rows, const float *in, int64_t in_
   }
 }
 
+// Scales sums and adds to them, where there is something to scale by or to add. Asked for every sum, the compiler
+// makes loads with all lanes masked of what is not there, and one from no address takes a hundred cycles.
+INLINE void finish_outputs(float *sums, int64_t count, const float *scales, const float *added) {
+  if (scales) {
+    for (int64_t o = 0; o < count; o++) sums[o] *= scales[o];
+  }
+  if (added) {
+    for (int64_t o = 0; o < count; o++) sums[o] += added[o];
+  }
+}
+
 INLINE void skinny_product_of(const int element, const int OUTPUTS, const char *weights,
                               int64_t row_bytes, const float *scales, const float *in, int64_t in_stride,
                               int32_t rows, int64_t width, const float *bias, float *out,
@@ -150,11 +161,9 @@ INLINE void skinny_product_of(const int element, const int OUTPUTS, const char *
       }
       for (int i = 0; i < n; i++) {
         float *target = out + (r + i) * out_stride;
-        for (int64_t j = 0; j < count; j++) {
-          const int64_t output = o + j;
-          const float sum = sums[i * SKINNY_OUTPUTS + (output - from)] * (scales ? scales[output] : 1);
-          target[output] = sum + (bias ? bias[output] : 0);
-        }
+        float *line = sums + i * SKINNY_OUTPUTS + (o - from);
+        finish_outputs(line, count, scales ? scales + o : NULL, bias ? bias + o : NULL);
+        for (int64_t j = 0; j < count; j++) target[o + j] = line[j];
       }
     }
   }

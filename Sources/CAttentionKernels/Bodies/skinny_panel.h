@@ -9,6 +9,7 @@ enum {
   PANEL_STRIDE = PANEL_WIDTH,  // floats from one output to the next
   PANEL_SUMS = VECTOR_REGISTERS == 32 ? 24 : 12,  // vectors of sums in registers
   PANEL_OUTPUTS = PANEL_SUMS,
+  NARROW_OUTPUTS = 6,
   // Bytes of packed rows that are passed over at a time: half of a small second-level cache.
   PACKED_BYTES_AT_ONCE = 128 << 10,
 };
@@ -25,11 +26,26 @@ INLINE void accumulate(vfloat *sum, vfloat a, vfloat b) {
 #endif
 }
 
+// sum += a * the float at b.
+INLINE void accumulate_at(vfloat *sum, vfloat a, const float *b) {
+#if defined(__x86_64__) && LANES == 16 && !EMULATED_VECTORS
+  __asm__("vfmadd231ps %2%{1to16%}, %1, %0" : "+v"(*sum) : "v"(a), "m"(*b));
+#else
+  accumulate(sum, splat(*b), a);
+#endif
+}
+
 typedef struct panel_kind {
   int element;
   bool in_place;  // whole pieces are panels where they lie
   bool by_line;   // lines are fetched between the multiply-adds
 } panel_kind;
+
+// Outputs that are multiplied side by side. Rows of weights in place often lie a multiple of 4 KiB apart, in one set
+// of the first-level cache, of which AMD's have eight lines: some are left for the packed rows.
+INLINE int panel_outputs(const panel_kind kind, const int vectors) {
+  return kind.in_place && kind.by_line && vectors == 1 ? NARROW_OUTPUTS : PANEL_SUMS / vectors;
+}
 
 INLINE bool is_in_place(const int element, int32_t rows) {
   return LANES == 16 && element == ATTN_ELEMENT_F32 && rows <= GROUP_ROWS;
@@ -137,13 +153,13 @@ INLINE bool fetches_with(const int i, const int count, const int lines) {
 // sums[o][v] += weights[o] . x over `width` elements, for PANEL_SUMS / VECTORS outputs from `output` on.
 INLINE void panel_product(const panel_kind kind, const int VECTORS, const int share, skinny_panel panel,
                           int64_t output, const float *x, int64_t width, vfloat *sums, skinny_feed *feed) {
-  const int outputs = PANEL_SUMS / VECTORS, per_step = outputs * SKINNY_STEP / share;
+  const int outputs = panel_outputs(kind, VECTORS), per_step = outputs * SKINNY_STEP / share;
   // What this group would fetch if there were no others.
   const int step_bytes = PANEL_OUTPUTS * SKINNY_STEP * (int)block_bytes(kind.element) / ATTN_GROUP;
-  const int lines = kind.by_line ? step_bytes / LINE_BYTES / VECTORS : 0;
+  const int lines = kind.by_line ? step_bytes * outputs / PANEL_OUTPUTS / LINE_BYTES : 0;
   const float *weights = panel.weights + output * panel.stride;
   vfloat s[PANEL_SUMS];
-  UNROLL for (int i = 0; i < PANEL_SUMS; i++) s[i] = sums[i];
+  UNROLL for (int i = 0; i < outputs * VECTORS; i++) s[i] = sums[i];
   // Without the feed's branches between, the compiler would load ahead over several steps, and spill sums.
   const int step = kind.in_place && !kind.by_line ? share : SKINNY_STEP;
 #pragma clang loop unroll(disable)
@@ -154,23 +170,26 @@ INLINE void panel_product(const panel_kind kind, const int VECTORS, const int sh
       UNROLL for (int v = 0; v < VECTORS; v++) rows[v] = load(x + v * LANES);
       x += VECTORS * LANES;
       UNROLL for (int o = 0; o < outputs; o++) {
-        const vfloat weight = repeat(weights + o * panel.stride + j, share);
-        UNROLL for (int v = 0; v < VECTORS; v++) {
-          accumulate(&s[o * VECTORS + v], weight, rows[v]);
+        const float *at = weights + o * panel.stride + j;
+        if (VECTORS == 1 && share == 1) {
+          accumulate_at(&s[o], rows[0], at);
+        } else {
+          const vfloat weight = repeat(at, share);
+          UNROLL for (int v = 0; v < VECTORS; v++) accumulate(&s[o * VECTORS + v], weight, rows[v]);
         }
         if (fetches_with(j / share * outputs + o, per_step, lines)) fetch_line(feed);
       }
     }
     weights += step;
   }
-  UNROLL for (int i = 0; i < PANEL_SUMS; i++) sums[i] = s[i];
+  UNROLL for (int i = 0; i < outputs * VECTORS; i++) sums[i] = s[i];
 }
 
 // All outputs of the panel for one group.
-INLINE void panel_group(const panel_kind kind, const int room, skinny_panel panel, const float *x, int64_t width,
-                        vfloat *sums, skinny_feed *feed) {
-  const int share = group_share(room), vectors = group_lanes(room) / LANES;
-  for (int o = 0; o < PANEL_OUTPUTS; o += PANEL_SUMS / vectors) {
+INLINE void panel_group(const panel_kind kind, const int room, const int share, skinny_panel panel, const float *x,
+                        int64_t width, vfloat *sums, skinny_feed *feed) {
+  const int vectors = room * share / LANES;
+  for (int o = 0; o < PANEL_OUTPUTS; o += panel_outputs(kind, vectors)) {
     panel_product(kind, vectors, share, panel, o, x, width, sums + o * vectors, feed);
   }
 }
@@ -178,15 +197,21 @@ INLINE void panel_group(const panel_kind kind, const int room, skinny_panel pane
 INLINE void panel_group_of(const panel_kind kind, int32_t room, skinny_panel panel, const float *x, int64_t width,
                            vfloat *sums, skinny_feed *feed) {
   switch (room) {
-    case 1: panel_group(kind, 1, panel, x, width, sums, feed); break;
-    case 2: panel_group(kind, 2, panel, x, width, sums, feed); break;
-    case 4: panel_group(kind, 4, panel, x, width, sums, feed); break;
+    case 1: panel_group(kind, 1, group_share(1), panel, x, width, sums, feed); break;
+    case 2: panel_group(kind, 2, group_share(2), panel, x, width, sums, feed); break;
+    case 4: panel_group(kind, 4, group_share(4), panel, x, width, sums, feed); break;
 #if LANES == 16
-    case 6: panel_group(kind, 6, panel, x, width, sums, feed); break;
-    case 12: panel_group(kind, 12, panel, x, width, sums, feed); break;
+    case 6: panel_group(kind, 6, group_share(6), panel, x, width, sums, feed); break;
+    case 12: panel_group(kind, 12, group_share(12), panel, x, width, sums, feed); break;
 #endif
-    case 8: panel_group(kind, 8, panel, x, width, sums, feed); break;
-    default: panel_group(kind, 16, panel, x, width, sums, feed); break;
+    case 8: panel_group(kind, 8, group_share(8), panel, x, width, sums, feed); break;
+    default:
+      if (is_single_vector(16)) {
+        panel_group(kind, 16, 1, panel, x, width, sums, feed);
+      } else {
+        panel_group(kind, 16, PAIRS_ELEMENTS ? 2 : 1, panel, x, width, sums, feed);
+      }
+      break;
   }
 }
 
@@ -241,7 +266,7 @@ INLINE void store_group(const row_group *group, vfloat *sums, int64_t output, in
     UNROLL for (int o = 0; o < PANEL_OUTPUTS; o++) line[o] = s[o * room];
     const float *scales = target->scales ? target->scales + output : NULL;
     const float *rest = add ? to : target->bias ? target->bias + output : NULL;
-    for (int64_t o = 0; o < count; o++) line[o] = line[o] * (scales ? scales[o] : 1) + (rest ? rest[o] : 0);
+    finish_outputs(line, count, scales, rest);
     memcpy(to, line, (size_t)count * 4);
   }
 }

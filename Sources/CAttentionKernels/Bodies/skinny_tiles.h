@@ -115,10 +115,9 @@ INLINE void store_tile_sums(const float *sums, int64_t stride, int64_t output, i
       UNROLL for (int k = 0; k < TILE_ROWS; k++) block[k] = load(sums + (o + k) * stride + first);
       transpose(block);
       float factors[TILE_ROWS], addends[TILE_ROWS];
-      for (int64_t k = 0; k < TILE_ROWS; k++) {
-        factors[k] = target->scales && k < count ? target->scales[output + o + k] : 1;
-        addends[k] = target->bias && !add && k < count ? target->bias[output + o + k] : 0;
-      }
+      for (int64_t k = 0; k < TILE_ROWS; k++) factors[k] = 1, addends[k] = 0;
+      if (target->scales) memcpy(factors, target->scales + output + o, (size_t)count * 4);
+      if (target->bias && !add) memcpy(addends, target->bias + output + o, (size_t)count * 4);
       for (int32_t r = 0; r < TILE_ROWS && first + r < rows; r++) {
         float *out = target->out + (first + r) * target->out_stride + output + o;
         const vfloat sum = fma_vector(block[r], load(factors), load(addends));
