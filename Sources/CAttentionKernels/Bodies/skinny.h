@@ -161,9 +161,9 @@ INLINE void skinny_product_of(const int element, const int OUTPUTS, const char *
       }
       for (int i = 0; i < n; i++) {
         float *target = out + (r + i) * out_stride;
-        float *line = sums + i * SKINNY_OUTPUTS + (o - from);
-        finish_outputs(line, count, scales ? scales + o : NULL, bias ? bias + o : NULL);
+        const float *line = sums + i * SKINNY_OUTPUTS + (o - from);
         for (int64_t j = 0; j < count; j++) target[o + j] = line[j];
+        if (scales || bias) finish_outputs(target + o, count, scales ? scales + o : NULL, bias ? bias + o : NULL);
       }
     }
   }
