@@ -139,21 +139,24 @@ void test_products(void) {
   for (int i = 0; i < 13; i++) {
     test_skinny(elements[i % 4], many[i], 2001 + 500 * i, 20 + 3 * i, true, false, &state);
   }
-  test_skinny(ATTN_ELEMENT_BF16, 32, 2500, 53, true, true, &state);
-  test_skinny(ATTN_ELEMENT_S8, 17, 2049, 30, true, true, &state);
   for (int zen = 0; zen < 2; zen++) {
     attn_is_zen = zen;
+    test_skinny(ATTN_ELEMENT_BF16, 32, 2500, 53, true, true, &state);
+    test_skinny(ATTN_ELEMENT_S8, 17, 2049, 30, true, true, &state);
+    test_skinny(ATTN_ELEMENT_BF16, 12, 3001, 49, false, true, &state);
+    test_skinny(ATTN_ELEMENT_F16, 28, 2501, 50, true, true, &state);
     test_skinny(ATTN_ELEMENT_F32, 5, 7000, 61, false, true, &state);
     test_skinny(ATTN_ELEMENT_F32, 6, 6000, 49, true, true, &state);
-    test_skinny(ATTN_ELEMENT_F32, 12, 2200, 75, false, true, &state);
+    test_skinny(ATTN_ELEMENT_F32, 12, 3000, 75, false, true, &state);
+    test_skinny(ATTN_ELEMENT_F32, 16, 2200, 77, true, true, &state);
+    test_skinny(ATTN_ELEMENT_F32, 25, 2200, 41, true, true, &state);
+    test_skinny(ATTN_ELEMENT_F32, 32, 2200, 60, false, true, &state);
+    test_no_mixing(ATTN_ELEMENT_F32, &state);
+    test_no_mixing(ATTN_ELEMENT_F16, &state);
+    test_no_mixing(ATTN_ELEMENT_BF16, &state);
+    test_no_mixing(ATTN_ELEMENT_S8, &state);
   }
   attn_is_zen = is_zen;
-  test_skinny(ATTN_ELEMENT_BF16, 12, 3001, 49, false, true, &state);
-  test_skinny(ATTN_ELEMENT_F16, 28, 2501, 50, true, true, &state);
-  test_no_mixing(ATTN_ELEMENT_F32, &state);
-  test_no_mixing(ATTN_ELEMENT_F16, &state);
-  test_no_mixing(ATTN_ELEMENT_BF16, &state);
-  test_no_mixing(ATTN_ELEMENT_S8, &state);
   // The read probe sees every byte: its checksum is the sum of the 64-bit words.
   enum { BYTES = 64 * 37 };
   uint64_t *data = malloc(BYTES), sum = 0;

@@ -9,9 +9,9 @@
 enum { SCALE_SPREAD = 8 };  // the largest scale of a group in a tile by the smallest
 
 // Factors stay normal numbers, as products of smaller ones can cost a hundred cycles: the largest weight, scale and
-// product (of a weight by the largest and a scale) are taken to be this large at least. Less counts for nothing:
-// weights of a tile are that small beside the row's largest so far, which is 1, and a product only where the tokens
-// that the row sees have zeros in the group.
+// product (of a weight by the largest and a scale) are taken to be this large at least. Less counts for little:
+// weights of a tile are that small beside the row's largest so far, which is 1, and products only where the tokens of
+// the largest weights have zeros in the group; those are short of bits then.
 #define LEAST_WEIGHT 1e-24f
 #define LEAST_SCALE 0x1p-24f  // of float16
 #define LEAST_PRODUCT 1e-8f

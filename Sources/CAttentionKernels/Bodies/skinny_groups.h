@@ -5,8 +5,8 @@
 // (splits_pairs), and `share` weights that repeat multiply them. So every row count fills the vectors.
 // Where every multiply-add of a single vector would need a load (PAIRS_ELEMENTS), a group of more than one
 // row takes two vectors, with twice as many elements of each row, and there are groups of 12 and 6, three vectors
-// with a quarter or a half of a vector for each row. AMD's processors, which make one multiply-add of 16 lanes a
-// cycle, lose nothing by such loads: there nine to sixteen rows are one vector, each in a lane.
+// with a quarter or a half of a vector for each row. Zen 4, which makes one multiply-add of 16 lanes a cycle, loses
+// nothing by such loads: on AMD's processors nine to sixteen rows are one vector, each in a lane.
 
 enum { GROUP_ROWS = 16, MOST_GROUPS = 6, SKINNY_STEP = 16, PANEL_WIDTH = LANES == 16 ? 128 : 64 };
 

@@ -26,9 +26,16 @@ INLINE void accumulate(vfloat *sum, vfloat a, vfloat b) {
 #endif
 }
 
+// Whether every read is to be C, for the address sanitizer to see.
+#ifdef __has_feature
+#define CHECKS_ADDRESSES __has_feature(address_sanitizer)
+#else
+#define CHECKS_ADDRESSES 0
+#endif
+
 // sum += a * the float at b.
 INLINE void accumulate_at(vfloat *sum, vfloat a, const float *b) {
-#if defined(__x86_64__) && LANES == 16 && !EMULATED_VECTORS
+#if defined(__x86_64__) && LANES == 16 && !EMULATED_VECTORS && !CHECKS_ADDRESSES
   __asm__("vfmadd231ps %2%{1to16%}, %1, %0" : "+v"(*sum) : "v"(a), "m"(*b));
 #else
   accumulate(sum, splat(*b), a);
@@ -42,7 +49,8 @@ typedef struct panel_kind {
 } panel_kind;
 
 // Outputs that are multiplied side by side. Rows of weights in place often lie a multiple of 4 KiB apart, in one set
-// of the first-level cache, of which AMD's have eight lines: some are left for the packed rows.
+// of the first-level cache, of which Zen 4's have eight lines: some are left for the packed rows. (With two vectors
+// of rows, of which memory binds, fewer outputs gained nothing.)
 INLINE int panel_outputs(const panel_kind kind, const int vectors) {
   return kind.in_place && kind.by_line && vectors == 1 ? NARROW_OUTPUTS : PANEL_SUMS / vectors;
 }
@@ -150,7 +158,7 @@ INLINE bool fetches_with(const int i, const int count, const int lines) {
   return i * lines / count != (i + 1) * lines / count;
 }
 
-// sums[o][v] += weights[o] . x over `width` elements, for PANEL_SUMS / VECTORS outputs from `output` on.
+// sums[o][v] += weights[o] . x over `width` elements, for panel_outputs from `output` on.
 INLINE void panel_product(const panel_kind kind, const int VECTORS, const int share, skinny_panel panel,
                           int64_t output, const float *x, int64_t width, vfloat *sums, skinny_feed *feed) {
   const int outputs = panel_outputs(kind, VECTORS), per_step = outputs * SKINNY_STEP / share;
