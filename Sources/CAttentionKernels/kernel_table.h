@@ -48,8 +48,8 @@ extern const attn_kernel_table attn_table_neon;
 extern const attn_kernel_table attn_table_baseline;
 
 // Whether this is one of AMD's processors, whose caches and prefetchers want other choices than Intel's with the
-// same vectors of 16 lanes: Bodies/row_reading.h, Bodies/skinny_groups.h, Bodies/skinny_packed.h, Bodies/skinny_panel.h. Set with
-// the builds.
+// same vectors of 16 lanes: Bodies/row_reading.h, Bodies/skinny_groups.h, Bodies/skinny_packed.h,
+// Bodies/skinny_panel.h. Set with the builds.
 extern bool attn_is_zen;
 
 // Bytes of scales and zeros in front of a quantised group of INT8C or INT4C.
