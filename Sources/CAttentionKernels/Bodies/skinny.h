@@ -126,10 +126,11 @@ INLINE void skinny_few(const int element, int rows, const float *in, int64_t in_
 // Scales sums and adds to them, where there is something to scale by or to add. Asked for every sum, the compiler
 // makes loads with all lanes masked of what is not there, and one from no address takes a hundred cycles.
 INLINE void finish_outputs(float *sums, int64_t count, const float *scales, const float *added) {
-  if (scales) {
+  if (scales && added) {
+    for (int64_t o = 0; o < count; o++) sums[o] = sums[o] * scales[o] + added[o];
+  } else if (scales) {
     for (int64_t o = 0; o < count; o++) sums[o] *= scales[o];
-  }
-  if (added) {
+  } else if (added) {
     for (int64_t o = 0; o < count; o++) sums[o] += added[o];
   }
 }
