@@ -13,6 +13,8 @@ struct SuiteFileTests {
     (header + "attention: {contexts: [64]}\n", "4", "expected the key batches"),
     (header + "seed: [1]\n", "4", "seed"),
     (header + "threads: 0\n", "4", "threads"),
+    ("name: ../a\ngeometry: tiny\n", "1", "expected a name that files can have"),
+    ("name: .a\ngeometry: tiny\n", "1", "expected a name that files can have"),
     (header + "cache: heap\n", "4", "contiguous, ring, paged"),
     (header + "page_size: 0\ncache: paged\n", "4", "page_size"),
     (header + "max_batch: {budget: plenty, contexts: [128]}\n", "4", "weights+4GiB"),

@@ -156,4 +156,19 @@ struct RowFileTests {
     let name = URL(fileURLWithPath: folder.path).lastPathComponent
     #expect(!beside.contains { $0.hasPrefix(name) && $0.hasSuffix(".part") })
   }
+
+  @Test("written together with one that cannot be leaves none", arguments: ["", "folder", "pipe"])
+  func atomicTogether(refused: String) throws {
+    try FileManager.default.createDirectory(
+      atPath: folder.file("folder"), withIntermediateDirectories: true)
+    try #require(mkfifo(folder.file("pipe"), 0o600) == 0)
+    let path = refused.isEmpty ? refused : folder.file(refused)
+    let error = #expect(throws: RecordError.self) {
+      try AtomicFile.write([(folder.file("chart.svg"), "one"), (path, "two")])
+    }
+    #expect(error?.exitCode == 73)
+    #expect(folder.names == ["folder", "pipe"])
+    var status = stat()
+    #expect(lstat(folder.file("pipe"), &status) == 0 && status.st_mode & S_IFMT == S_IFIFO)
+  }
 }

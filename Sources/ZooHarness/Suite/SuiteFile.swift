@@ -77,8 +77,12 @@ public struct SuiteFile: Sendable {
     } catch {
       throw named.refused("\(error)")
     }
+    let name = try root.require("name")
+    guard try !name.text().contains("/"), try !name.text().hasPrefix(".") else {
+      throw name.refused("expected a name that files can have, without / and no . before it")
+    }
     var suite = Suite(
-      name: try root.require("name").text(), geometry: shape,
+      name: try name.text(), geometry: shape,
       geometrySource: source.contains("/") ? source : nil, model: model,
       variants: try root["variants"].map { value throws(HarnessError) in
         try variants(value, on: shape)

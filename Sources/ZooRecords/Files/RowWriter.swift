@@ -40,6 +40,8 @@ public final class RowWriter: Sendable {
       close(probe)
       unlink(path)
       (existing, note, wholeBytes, needsLineBreak) = ([], nil, 0, false)
+    } else if errno != EEXIST {
+      throw Self.cannotOpen(path)
     } else {
       close(try Self.open(path, O_WRONLY | O_APPEND))
       let file = try RowFile(path: path, recovering: true)
@@ -57,12 +59,14 @@ public final class RowWriter: Sendable {
 
   private static func open(_ path: String, _ flags: Int32) throws(RecordError) -> Int32 {
     let descriptor = System.open(path, flags)
-    guard descriptor >= 0 else {
-      throw RecordError(
-        kind: .cannotWrite, file: path,
-        expected: "expected a file that can be written: \(System.lastError)")
-    }
+    guard descriptor >= 0 else { throw cannotOpen(path) }
     return descriptor
+  }
+
+  private static func cannotOpen(_ path: String) -> RecordError {
+    RecordError(
+      kind: .cannotWrite, file: path,
+      expected: "expected a file that can be written: \(System.lastError)")
   }
 
   /// Opens the file for the first row: drops a cut last line, ends a whole one.

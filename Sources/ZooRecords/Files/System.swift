@@ -25,8 +25,11 @@ enum System {
     }
   }
 
-  /// Refuses a folder, a device or a pipe; a path that is not taken is fine.
+  /// Refuses no name, a folder, a device or a pipe; a path that is not taken is fine.
   static func expectRegular(_ path: String) throws(RecordError) {
+    guard !path.isEmpty else {
+      throw RecordError(kind: .cannotWrite, file: "\"\"", expected: "expected a file's path")
+    }
     let attributes = try? FileManager.default.attributesOfItem(
       atPath: URL(fileURLWithPath: path).resolvingSymlinksInPath().path)
     guard let type = attributes?[.type] as? FileAttributeType else { return }

@@ -59,8 +59,8 @@ public struct MarkdownReport: Sendable {
     return RenderedReport(markdown: text, charts: charts)
   }
 
-  /// Writes the report and its charts, each whole or not at all; the report last, so that it
-  /// links to nothing missing.
+  /// Writes the report and its charts, all of them or none; the report last, so that it links to
+  /// nothing missing.
   ///
   /// - Parameter path: The report's file, such as `Reports/2026-01-31.md`.
   /// - Throws: `RecordError`: `badData` where there is no row, `cannotWrite`.
@@ -74,10 +74,9 @@ public struct MarkdownReport: Sendable {
     let name = path[slash...]
     let stem = name.lastIndex(of: ".").map { String(name[..<$0]) } ?? String(name)
     let report = render(stem: stem)
-    for chart in report.charts {
-      try AtomicFile.write(chart.chart.svg(), to: "\(folder)\(stem)-\(chart.name).svg")
-    }
-    try AtomicFile.write(report.markdown, to: path)
+    try AtomicFile.write(
+      report.charts.map { (path: "\(folder)\(stem)-\($0.name).svg", text: $0.chart.svg()) }
+        + [(path: path, text: report.markdown)])
   }
 }
 

@@ -10,7 +10,8 @@ struct BenchCommand: AsyncParsableCommand {
     abstract:
       "Measures variants: bytes, latency, largest batch, fidelity; writes rows and a report.",
     discussion: """
-      Rows are appended as cases finish; the same command goes on where it was interrupted.
+      Rows are appended as cases finish; the same command goes on where it was interrupted, and \
+      measures nothing twice: remove the row file, or give another --output, to measure anew.
 
       With --model the steps run the folder's weights, converted to each variant without training; \
       own stands for its own variant. --text, --tokens or --segments add the quality of each variant \

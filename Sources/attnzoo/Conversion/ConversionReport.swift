@@ -13,7 +13,7 @@ struct ConversionReport {
   let tokens: ConversionTokens?
   let command: String
 
-  /// Writes the chart and then the report, each whole or not at all.
+  /// Writes the charts and the report, all of them or none.
   /// - Parameter path: ends in `.md`.
   /// - Throws: `RecordError`, `HarnessError` where nothing was measured.
   func write(to path: String) throws {
@@ -24,11 +24,9 @@ struct ConversionReport {
     let folder = path.dropLast(URL(fileURLWithPath: path).lastPathComponent.count)
     let charts = ConversionCharts(results: results, model: source.geometry.name, original: original)
       .all()
-    for chart in charts {
-      try AtomicFile.write(chart.chart.svg(), to: "\(folder)\(stem)-\(chart.name).svg")
-    }
     try AtomicFile.write(
-      text(tokens: tokens, original: original, charts: charts, stem: stem), to: path)
+      charts.map { (path: "\(folder)\(stem)-\($0.name).svg", text: $0.chart.svg()) }
+        + [(path: path, text: text(tokens: tokens, original: original, charts: charts, stem: stem))])
   }
 
   private func text(

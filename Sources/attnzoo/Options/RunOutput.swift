@@ -45,7 +45,10 @@ struct SuiteSession {
       try StandardStreams.output("\(path)\n")
     }
     if outcome.interrupted {
-      progress.note("interrupted; \(file.path) keeps what was measured, the same command goes on")
+      progress.note(
+        FileManager.default.fileExists(atPath: file.path)
+          ? "interrupted; \(file.path) keeps what was measured, the same command goes on"
+          : "interrupted before anything was measured; the same command begins anew")
     }
     for row in own where row.status == .failed {
       progress.note("\(row.scope.rawValue) \(row.variant): \(row.reason ?? "failed")")
