@@ -126,7 +126,8 @@ struct RowTests {
     try FileManager.default.createDirectory(
       atPath: folder("taken"), withIntermediateDirectories: true)
     try program.refuses(["report", "rows.jsonl", "--to", "taken"], 73)
+    try program.refuses(["report", "rows.jsonl", "--to", ""], 73, "expected a file's path")
     #expect(try folder.bytes(of: "rows.jsonl") == Array(text(Self.rows).utf8))
-    #expect(try folder.contents.allSatisfy { !$0.hasSuffix(".part") })
+    #expect(try folder.contents == ["rows.jsonl", "taken"])
   }
 }

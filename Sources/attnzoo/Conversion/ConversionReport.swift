@@ -26,7 +26,8 @@ struct ConversionReport {
       .all()
     try AtomicFile.write(
       charts.map { (path: "\(folder)\(stem)-\($0.name).svg", text: $0.chart.svg()) }
-        + [(path: path, text: text(tokens: tokens, original: original, charts: charts, stem: stem))])
+        + [(path: path, text: text(tokens: tokens, original: original, charts: charts, stem: stem))]
+    )
   }
 
   private func text(
