@@ -122,6 +122,10 @@ struct RowFileTests {
       let error = #expect(throws: RecordError.self) { try RowWriter(path: place) }
       #expect(error?.exitCode == 73)
     }
+    // A folder that is there, in which not even root makes a file.
+    let error = #expect(throws: RecordError.self) { try RowWriter(path: "/sys/rows.jsonl") }
+    #expect(error?.exitCode == 73)
+    #expect(error?.expected.contains("No such file") == false)
   }
 
   @Test("gets a name that is not taken")

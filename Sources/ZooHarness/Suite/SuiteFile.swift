@@ -77,12 +77,8 @@ public struct SuiteFile: Sendable {
     } catch {
       throw named.refused("\(error)")
     }
-    let name = try root.require("name")
-    guard try !name.text().contains("/"), try !name.text().hasPrefix(".") else {
-      throw name.refused("expected a name that files can have, without / and no . before it")
-    }
     var suite = Suite(
-      name: try name.text(), geometry: shape,
+      name: try fileName(root.require("name")), geometry: shape,
       geometrySource: source.contains("/") ? source : nil, model: model,
       variants: try root["variants"].map { value throws(HarnessError) in
         try variants(value, on: shape)
@@ -141,6 +137,15 @@ public struct SuiteFile: Sendable {
         throw item.refused("\(error)")
       }
     }
+  }
+
+  /// A suite's name, which its row file has too: nothing that would lead out of the folder.
+  private func fileName(_ value: SuiteValue) throws(HarnessError) -> String {
+    let name = try value.text()
+    guard !name.contains("/"), !name.hasPrefix(".") else {
+      throw value.refused("expected a name that files can have, without / and no . before it")
+    }
+    return name
   }
 
   private func storage(

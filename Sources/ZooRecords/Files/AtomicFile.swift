@@ -13,8 +13,8 @@ public enum AtomicFile {
   /// Writes texts as UTF-8 beside their files and renames: a reader sees the old content or the new
   /// one.
   ///
-  /// Makes folders where missing. All are written before the first is renamed, in their order, so
-  /// that an error, a full disk too, leaves nothing new behind.
+  /// Makes folders where missing. All are written before the first is renamed, in their order: an
+  /// error before that, a full disk too, leaves nothing new behind.
   /// - Throws: ``RecordError`` (`cannotWrite`), also where a path is a folder or a device.
   public static func write(_ files: [(path: String, text: String)]) throws(RecordError) {
     var staged: [String] = []
